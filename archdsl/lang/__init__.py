@@ -1,0 +1,1 @@
+"""The language as text: grammar, syntax tree, formatter, and the YAML twin."""

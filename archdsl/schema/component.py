@@ -1,0 +1,95 @@
+"""The contract of a component, free of torch."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
+
+from archdsl.schema.cost import FREE, Cost
+from archdsl.schema.field import Field, read_fields
+from archdsl.schema.units import FeatureMap, Size
+
+Slot = Literal["token", "channel", "map"]
+
+
+class Site(Protocol):
+    """The place where a component is used: knows the text behind each value, so that a refusal can point at it."""
+
+    def require(self, holds: bool, message: str, *, field: str | None = None, label: str = "", help: str = "") -> None:
+        """Refuse with `message` unless `holds`; the caret goes under the argument `field`, else under the component."""
+
+    def require_map(self, x: FeatureMap) -> Size:
+        """The size of a map that must still have positions."""
+
+    def require_divisible(self, size: Size, by: Size, *, field: str, help: str = "") -> None:
+        """Refuse a map that `by`, the value of `field`, does not divide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What is known of a component without an instance."""
+
+    name: str
+    slot: Slot
+    module: str
+    fields: tuple[Field, ...]
+    doc: str
+
+    def field(self, name: str) -> Field | None:
+        return next((entry for entry in self.fields if entry.name == name), None)
+
+
+class Component:
+    """Base of all components: a frozen dataclass of resolved fields.
+
+    Subclasses override what differs from a part that keeps the map, has no weights and costs nothing.
+    """
+
+    __slots__ = ()
+    schema: ClassVar[Schema]
+
+    def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
+        """The map that comes out when `x` goes in. Refuses through `site` what the arithmetic does not allow."""
+        return x
+
+    def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the parameters by their names below this part in the state_dict, in the module's own order."""
+        return {}
+
+    def buffers(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the persistent buffers, likewise."""
+        return {}
+
+    def cost(self, x: FeatureMap) -> Cost:
+        """Operations for one image of map `x`."""
+        return FREE
+
+
+C = TypeVar("C", bound=type[Component])
+
+
+def component(name: str, *, slot: Slot, module: str) -> Callable[[C], C]:
+    """Declare a frozen dataclass derived from `Component` to be the component `name`.
+
+    Parameters
+    ----------
+    name: the word in specs, in the state_dict, and of the folder.
+    slot: where it may stand: `token`, `channel`, or `map` (anywhere).
+    module: `package.module:Class` of the reference, an `nn.Module` constructed as `Class(spec, x)` from the resolved
+        component and the `FeatureMap` that comes in; it maps [B, *x.shape] to [B, *y.shape].
+    """
+
+    def declare(cls: C) -> C:
+        doc = (cls.__doc__ or "").strip()
+        cls.schema = Schema(name, slot, module, read_fields(cls), doc)
+        return cls
+
+    return declare
+
+
+def instantiate(spec: Component, x: FeatureMap) -> Any:
+    """The torch reference of a component for maps `x`. Imports torch."""
+    path, _, name = spec.schema.module.partition(":")
+    return getattr(importlib.import_module(path), name)(spec, x)

@@ -1,0 +1,106 @@
+"""The fields of a component: their types, bounds, defaults and one line of documentation each."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+class Missing:
+    """No default: the field must be given."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class FromPlace:
+    """A default read at the place of use: an attribute such as the stage's `dim`."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromField:
+    """A default equal to another field of the same component, such as `stride` to `kernel`."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A default that is a component by name, such as `gelu`."""
+
+    component: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field. `type` is one of `int`, `float`, `bool`, `str`, `Size`, `Component`, `floats`; `optional` admits `none`."""
+
+    name: str
+    type: str
+    optional: bool
+    default: Any
+    doc: str
+    ge: float | None
+    gt: float | None
+    le: float | None
+    lt: float | None
+    choices: tuple[str, ...] | None
+    divides: str | None
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+
+_TYPES = {"int", "float", "bool", "str", "Size", "Component", "tuple[float, ...]"}
+
+
+def field(
+    *,
+    default: Any = MISSING,
+    doc: str,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    divides: str | None = None,
+) -> Any:
+    """Declare a field of a component.
+
+    Parameters
+    ----------
+    default: a value, `FromPlace("dim")`, `FromField("kernel")`, `Part("gelu")`, or nothing for a required field.
+    doc: one line, shown by `archdsl explain`.
+    ge, gt, le, lt: bounds of a number; of both numbers of a size.
+    choices: the texts a `str` field admits.
+    divides: `"channels"` when the value must divide the channels of the map that comes in.
+    """
+    bounds = {"doc": doc, "ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "divides": divides}
+    # the dataclass itself has no defaults: every instance is made from fully resolved fields
+    return dataclasses.field(metadata={"default": default, **bounds})
+
+
+def read_fields(cls: type[Any]) -> tuple[Field, ...]:
+    """The fields of a component class, in the order written."""
+    found = []
+    for entry in dataclasses.fields(cls):
+        words = [word.strip() for word in str(entry.type).split("|")]
+        optional = "None" in words
+        kinds = [word for word in words if word != "None"]
+        if len(kinds) != 1 or kinds[0] not in _TYPES:
+            raise TypeError(
+                f"{cls.__name__}.{entry.name}: a field is one of {sorted(_TYPES)}, perhaps `| None`, not {entry.type}"
+            )
+        if "doc" not in entry.metadata:
+            raise TypeError(f"{cls.__name__}.{entry.name} must be declared with archdsl.schema.field")
+        kind = "floats" if kinds[0].startswith("tuple") else kinds[0]
+        found.append(Field(name=entry.name, type=kind, optional=optional, **entry.metadata))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Text with places in it, and what is said about them."""
