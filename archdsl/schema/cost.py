@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 
 def _merged(costs: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
@@ -12,10 +11,7 @@ def _merged(costs: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
     for cost in costs:
         for name, count in cost.items():
             total[name] = total.get(name, 0) + count
-    return MappingProxyType(total)
-
-
-_NOTHING: Mapping[str, int] = MappingProxyType({})
+    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +24,8 @@ class Cost:
     element of the result of an elementwise `add`, `sub`, `mul` or `div`, one an element of the input of a `mean` or `sum`.
     """
 
-    ops: Mapping[str, int] = field(default=_NOTHING)
-    unseen: Mapping[str, int] = field(default=_NOTHING)
+    ops: Mapping[str, int] = field(default_factory=dict)
+    unseen: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def flops(self) -> int:

@@ -1,0 +1,1 @@
+"""Two linear maps with an activation between."""

@@ -1,0 +1,103 @@
+"""The built-in components: slot, class, and what each is. Written by `python -m archdsl.schema.registry --write`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
+    "attention": (
+        "token",
+        "archdsl.components.token.attention.spec:Attention",
+        "Attention of each position to all positions of the map.",
+    ),
+    "avgpool": (
+        "map",
+        "archdsl.components.map.avgpool.spec:AvgPool",
+        "Average pooling, of the whole map unless a kernel is given; padding is not averaged.",
+    ),
+    "batchnorm": (
+        "map",
+        "archdsl.components.map.batchnorm.spec:BatchNorm",
+        "Batch norm of each channel.",
+    ),
+    "channel_attention": (
+        "token",
+        "archdsl.components.token.channel_attention.spec:ChannelAttention",
+        "Attention among the channels of a group, over all positions: linear in their number.",
+    ),
+    "conv": (
+        "map",
+        "archdsl.components.map.conv.spec:Conv",
+        "Convolution.",
+    ),
+    "dropout": (
+        "map",
+        "archdsl.components.map.dropout.spec:Dropout",
+        "Dropout: in training, sets single elements to zero and scales the others up.",
+    ),
+    "dwconv": (
+        "map",
+        "archdsl.components.map.dwconv.spec:DwConv",
+        "Depthwise convolution: each channel by itself.",
+    ),
+    "gelu": (
+        "map",
+        "archdsl.components.map.gelu.spec:Gelu",
+        "Gaussian error linear unit, by the exact error function.",
+    ),
+    "layer_scale": (
+        "map",
+        "archdsl.components.map.layer_scale.spec:LayerScale",
+        "Layer scale: each channel times a learned factor.",
+    ),
+    "layernorm": (
+        "map",
+        "archdsl.components.map.layernorm.spec:LayerNorm",
+        "Layer norm over the channels of each position.",
+    ),
+    "linear": (
+        "map",
+        "archdsl.components.map.linear.spec:Linear",
+        "Linear map of the channels, at each position of a map.",
+    ),
+    "maxpool": (
+        "map",
+        "archdsl.components.map.maxpool.spec:MaxPool",
+        "Maximum pooling, of the whole map unless a kernel is given.",
+    ),
+    "mean": (
+        "map",
+        "archdsl.components.map.mean.spec:Mean",
+        "Mean over all positions; unlike `avgpool` it costs nothing by fvcore's rules.",
+    ),
+    "mlp": (
+        "channel",
+        "archdsl.components.channel.mlp.spec:Mlp",
+        "Two linear maps of the channels with an activation between them.",
+    ),
+    "patch_embed": (
+        "map",
+        "archdsl.components.map.patch_embed.spec:PatchEmbed",
+        "Patch embedding: a strided convolution that first pads right and bottom to whole strides.",
+    ),
+    "relu": (
+        "map",
+        "archdsl.components.map.relu.spec:Relu",
+        "Rectified linear unit.",
+    ),
+    "routing": (
+        "token",
+        "archdsl.components.token.routing.spec:Routing",
+        "Bi-level routing attention: each region attends to its `topk` most similar regions.",
+    ),
+    "silu": (
+        "map",
+        "archdsl.components.map.silu.spec:Silu",
+        "Sigmoid linear unit: the input times its sigmoid.",
+    ),
+    "window_attention": (
+        "token",
+        "archdsl.components.token.window_attention.spec:WindowAttention",
+        "Attention inside windows: each position attends to the positions of its own window.",
+    ),
+}

@@ -1,0 +1,42 @@
+"""The fields, shapes and cost of `avgpool`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archdsl.schema.component import Component, Site, component
+from archdsl.schema.cost import FREE, Cost
+from archdsl.schema.field import FromField, field
+from archdsl.schema.sliding import padding, slid
+from archdsl.schema.units import FeatureMap, Size
+
+
+@component("avgpool", slot="map", module="archdsl.components.map.avgpool.module:AveragePool")
+@dataclass(frozen=True, slots=True)
+class AvgPool(Component):
+    """Average pooling, of the whole map unless a kernel is given; padding is not averaged."""
+
+    kernel: Size | None = field(
+        default=None, ge=1, doc="height and width of the kernel; none: the whole map, no positions left"
+    )
+    stride: Size | None = field(default=FromField("kernel"), ge=1, doc="positions from one place of the kernel to the next")
+    pad: str | None = field(default=None, choices=("same",), doc="none: odd kernels centred, even ones bare; TensorFlow's rule")
+
+    def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
+        size = site.require_map(x)
+        if self.kernel is None:
+            site.require(self.stride is None, "`stride` needs a `kernel`", field="stride", label="the whole map is pooled")
+            site.require(self.pad is None, "`pad` needs a `kernel`", field="pad", label="the whole map is pooled")
+            return x.with_size(None)
+        stride = self.stride or self.kernel
+        out = slid(size, self.kernel, stride, padding(size, self.kernel, stride, self.pad))
+        site.require(
+            min(out) >= 1,
+            "the kernel must fit into the padded map",
+            field="kernel",
+            label=f"the map is {size} here",
+        )
+        return x.with_size(out)
+
+    def cost(self, x: FeatureMap) -> Cost:
+        return Cost({"adaptive_avg_pool2d": x.elements}) if self.kernel is None else FREE

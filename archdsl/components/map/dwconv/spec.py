@@ -1,0 +1,45 @@
+"""The fields, shapes and cost of `dwconv`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archdsl.schema.component import Component, Site, component
+from archdsl.schema.cost import Cost
+from archdsl.schema.field import field
+from archdsl.schema.sliding import padding, slid
+from archdsl.schema.units import FeatureMap, Size
+
+
+@component("dwconv", slot="map", module="archdsl.components.map.dwconv.module:DepthwiseConvolution")
+@dataclass(frozen=True, slots=True)
+class DwConv(Component):
+    """Depthwise convolution: each channel by itself."""
+
+    kernel: Size = field(ge=1, doc="height and width of the kernel")
+    stride: Size = field(default=Size(1, 1), ge=1, doc="positions from one place of the kernel to the next")
+    bias: bool = field(default=True, doc="whether a bias is added to each channel")
+    pad: str | None = field(default=None, choices=("same",), doc="none: odd kernels centred, even ones bare; TensorFlow's rule")
+
+    def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
+        size = site.require_map(x)
+        out = self._out(size)
+        site.require(
+            min(out) >= 1,
+            "the kernel must fit into the padded map",
+            field="kernel",
+            label=f"the map is {size} here",
+        )
+        return x.with_size(out)
+
+    def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
+        weight = {"weight": (x.channels, 1, *self.kernel)}
+        return {**weight, "bias": (x.channels,)} if self.bias else weight
+
+    def cost(self, x: FeatureMap) -> Cost:
+        assert x.size is not None
+        return Cost({"conv": x.channels * self.kernel.area * self._out(x.size).area})
+
+    def _out(self, size: Size) -> Size:
+        return slid(size, self.kernel, self.stride, padding(size, self.kernel, self.stride, self.pad))

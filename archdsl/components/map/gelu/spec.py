@@ -1,0 +1,13 @@
+"""`gelu`: no fields, the map stays, and nothing is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archdsl.schema.component import Component, component
+
+
+@component("gelu", slot="map", module="archdsl.components.map.gelu.module:Gelu")
+@dataclass(frozen=True, slots=True)
+class Gelu(Component):
+    """Gaussian error linear unit, by the exact error function."""

@@ -1,0 +1,1 @@
+"""One learned factor a channel."""

@@ -1,0 +1,25 @@
+"""The field, weights and cost of `layer_scale`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archdsl.schema.component import Component, component
+from archdsl.schema.cost import Cost
+from archdsl.schema.field import field
+from archdsl.schema.units import FeatureMap
+
+
+@component("layer_scale", slot="map", module="archdsl.components.map.layer_scale.module:LayerScale")
+@dataclass(frozen=True, slots=True)
+class LayerScale(Component):
+    """Layer scale: each channel times a learned factor."""
+
+    init: float = field(default=1.0, doc="value of every factor at the start")
+
+    def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
+        return {"weight": (x.channels,)}
+
+    def cost(self, x: FeatureMap) -> Cost:
+        return Cost(unseen={"mul": x.elements})

@@ -1,0 +1,1 @@
+"""A linear map of the channels."""

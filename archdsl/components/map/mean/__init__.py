@@ -1,0 +1,1 @@
+"""The mean over all positions."""

@@ -1,0 +1,22 @@
+"""The shape and cost of `mean`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archdsl.schema.component import Component, Site, component
+from archdsl.schema.cost import Cost
+from archdsl.schema.units import FeatureMap
+
+
+@component("mean", slot="map", module="archdsl.components.map.mean.module:Mean")
+@dataclass(frozen=True, slots=True)
+class Mean(Component):
+    """Mean over all positions; unlike `avgpool` it costs nothing by fvcore's rules."""
+
+    def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
+        site.require_map(x)
+        return x.with_size(None)
+
+    def cost(self, x: FeatureMap) -> Cost:
+        return Cost(unseen={"mean": x.elements})

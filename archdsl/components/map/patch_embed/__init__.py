@@ -1,0 +1,1 @@
+"""Patches of an image or a map, each made one position."""

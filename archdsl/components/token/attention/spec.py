@@ -1,0 +1,73 @@
+"""The fields, shapes and cost of `attention`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archdsl.schema.component import Component, Site, component
+from archdsl.schema.cost import Cost
+from archdsl.schema.field import field
+from archdsl.schema.units import FeatureMap, Size
+
+
+@component("attention", slot="token", module="archdsl.components.token.attention.module:FullAttention")
+@dataclass(frozen=True, slots=True)
+class Attention(Component):
+    """Attention of each position to all positions of the map."""
+
+    heads: int | None = field(default=None, ge=1, divides="channels", doc="number of heads; either this or `head_dim`")
+    head_dim: int | None = field(default=None, ge=1, divides="channels", doc="channels of a head; either this or `heads`")
+    qkv_bias: bool = field(default=True, doc="whether queries, keys and values have a bias")
+    lepe: Size | None = field(default=None, ge=1, doc="kernel of a depthwise convolution that is added to the output")
+    lepe_of: str = field(
+        default="value", choices=("value", "input"), doc="what `lepe` convolves; BiFormer's last stage: the input"
+    )
+
+    def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
+        site.require_map(x)
+        site.require(
+            self.heads is not None or self.head_dim is not None,
+            "`attention` needs `heads` or `head_dim`",
+            help="add `head_dim = 32`, or the number of heads",
+        )
+        site.require(
+            self.heads is None or self.head_dim is None,
+            "`attention` takes `heads` or `head_dim`, not both",
+            field="head_dim",
+            label="`heads` is given too",
+            help="leave one of them out",
+        )
+        site.require(
+            self.lepe is None or (self.lepe.height % 2 == 1 and self.lepe.width % 2 == 1),
+            "the kernel of `lepe` must be odd, so that the map keeps its size",
+            field="lepe",
+            label=f"{self.lepe} is even",
+        )
+        return x
+
+    def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
+        c = x.channels
+        shapes: dict[str, tuple[int, ...]] = {"qkv.weight": (3 * c, c)}
+        if self.qkv_bias:
+            shapes["qkv.bias"] = (3 * c,)
+        shapes |= {"proj.weight": (c, c), "proj.bias": (c,)}
+        if self.lepe:
+            shapes |= {"lepe.weight": (c, 1, *self.lepe), "lepe.bias": (c,)}
+        return shapes
+
+    def cost(self, x: FeatureMap) -> Cost:
+        c, tokens = x.channels, x.positions
+        ops = {"linear": 4 * tokens * c * c, "matmul": 2 * tokens * tokens * c}
+        unseen = {"mul": tokens * c}
+        if self.lepe:
+            ops["conv"] = tokens * c * self.lepe.area
+            unseen["add"] = tokens * c
+        return Cost(ops, unseen)
+
+    def heads_for(self, channels: int) -> int:
+        """The number of heads on a map of `channels`, from whichever of the two fields is given."""
+        if self.heads is not None:
+            return self.heads
+        assert self.head_dim is not None
+        return channels // self.head_dim

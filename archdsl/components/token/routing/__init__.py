@@ -1,0 +1,1 @@
+"""Bi-level routing attention."""

@@ -1,0 +1,145 @@
+"""Which components there are: the built-in ones, and those of installed packages.
+
+Nothing is imported until a component is looked up, and installed packages are asked only about names that are not built in.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from archdsl.components.manifest import MANIFEST
+from archdsl.schema.component import Component, Slot
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "archdsl.components"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenPlugin:
+    """A component of an installed package that cannot be used, and why."""
+
+    name: str
+    distribution: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A component of an installed package that is ignored: its name is taken by `kept`, `archdsl` or a distribution."""
+
+    name: str
+    distribution: str
+    kept: str
+
+
+def lookup(name: str) -> type[Component] | BrokenPlugin | None:
+    """The component called `name`; None if there is none, `BrokenPlugin` if an installed package fails to give it."""
+    if name in MANIFEST:
+        return _built_in(name)
+    plugin = _plugins()[0].get(name)
+    return None if plugin is None else _load(plugin)
+
+
+def names(slot: Slot | None = None) -> tuple[str, ...]:
+    """All names, sorted; those of one slot on request. Of installed packages, broken ones are listed too: they have no slot."""
+    plugins = _plugins()[0]
+    if slot is None:
+        return tuple(sorted({*MANIFEST, *plugins}))
+    found = {name for name, entry in MANIFEST.items() if entry[0] == slot}
+    for name, plugin in plugins.items():
+        loaded = _load(plugin)
+        if not isinstance(loaded, BrokenPlugin) and loaded.schema.slot == slot:
+            found.add(name)
+    return tuple(sorted(found))
+
+
+def built_in() -> tuple[str, ...]:
+    """The names that come with archdsl, sorted."""
+    return tuple(sorted(MANIFEST))
+
+
+def summary(name: str) -> tuple[Slot | None, str]:
+    """Slot and first sentence of a component, without an import where it is built in. An unusable one has no slot."""
+    if name in MANIFEST:
+        slot, _, doc = MANIFEST[name]
+        return slot, doc
+    found = lookup(name)
+    if found is None:
+        raise KeyError(name)
+    if isinstance(found, BrokenPlugin):
+        return None, found.error
+    return found.schema.slot, first_sentence(found.schema.doc)
+
+
+def distribution(name: str) -> str:
+    """The distribution that a component comes from: `archdsl`, or the name of an installed package."""
+    if name in MANIFEST:
+        return "archdsl"
+    return _owner(_plugins()[0][name])
+
+
+def clashes() -> tuple[Clash, ...]:
+    """Components of installed packages that are ignored because their name is taken."""
+    return _plugins()[1]
+
+
+def first_sentence(doc: str) -> str:
+    """The first sentence of a docstring, on one line."""
+    paragraph = " ".join(doc.split("\n\n", 1)[0].split())
+    return paragraph.split(". ", 1)[0].rstrip(".") + "."
+
+
+@cache
+def _built_in(name: str) -> type[Component]:
+    module, _, attribute = MANIFEST[name][1].partition(":")
+    found: type[Component] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+@cache
+def _plugins() -> tuple[Mapping[str, EntryPoint], tuple[Clash, ...]]:
+    # importlib.metadata costs more than all of a check, so it waits for an unknown name
+    from importlib.metadata import entry_points
+
+    kept: dict[str, EntryPoint] = {}
+    ignored = []
+    # a fixed order, so that of two packages with one name the same wins everywhere
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, _owner(e), e.value)):
+        if entry.name in MANIFEST:
+            ignored.append(Clash(entry.name, _owner(entry), "archdsl"))
+        elif entry.name in kept:
+            if entry.value != kept[entry.name].value:
+                ignored.append(Clash(entry.name, _owner(entry), _owner(kept[entry.name])))
+        else:
+            kept[entry.name] = entry
+    return kept, tuple(ignored)
+
+
+@cache
+def _load(entry: EntryPoint) -> type[Component] | BrokenPlugin:
+    try:
+        found = entry.load()
+    except (Exception, SystemExit) as error:
+        return BrokenPlugin(entry.name, _owner(entry), f"{type(error).__name__}: {error}".rstrip(": "))
+    schema = getattr(found, "schema", None)
+    if not (isinstance(found, type) and issubclass(found, Component)) or schema is None:
+        return BrokenPlugin(entry.name, _owner(entry), f"{entry.value} is not a declared component")
+    if schema.name != entry.name:
+        return BrokenPlugin(entry.name, _owner(entry), f"{entry.value} declares the component {schema.name}")
+    return found
+
+
+def _owner(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else "an unnamed distribution"
+
+
+if __name__ == "__main__":
+    from archdsl.schema.manifest import main
+
+    raise SystemExit(main())
