@@ -1,0 +1,43 @@
+"""`archdsl check`: everything that can be said about specs without torch."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from archdsl.cli.arguments import add_json, add_overrides, spec_files
+from archdsl.cli.console import Console
+from archdsl.cli.main import exit_code
+
+NAME = "check"
+HELP = "parse and resolve specs, infer shapes, count, and compare with what they expect"
+EXAMPLES = (
+    "archdsl check specs/biformer_t.arch",
+    "archdsl check --format github specs",
+)
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("specs", metavar="SPEC", nargs="+", help="FILE, FILE:NAME, @NAME of a packaged spec, or a folder")
+    parser.add_argument(
+        "--format",
+        choices=("full", "short", "json", "github"),
+        default="full",
+        help="how to show what was found; json and github go to stdout",
+    )
+    add_json(parser)
+    add_overrides(parser)
+
+
+def run(args: Namespace, console: Console) -> int:
+    """Do it, and return the exit code."""
+    from archdsl import api
+    from archdsl.cli.arguments import overrides
+
+    specs = spec_files(args.specs, (".arch", ".yaml", ".yml"))
+    found = api.check(specs, set=overrides(args), at=args.at)
+    if found or console.form == "json":
+        console.diagnostics(found)
+    if not any(diagnostic.severity == "error" for diagnostic in found):
+        console.say(f"{len(specs)} spec{'s' * (len(specs) != 1)} checked, no errors{console.elapsed()}")
+    return exit_code(found)

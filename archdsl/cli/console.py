@@ -1,0 +1,133 @@
+"""Where a verb writes: results on one stream, everything else on the other, colour and width as the terminal has them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+if TYPE_CHECKING:
+    from archdsl.cli.progress import Progress
+    from archdsl.source.diagnostic import Diagnostic
+    from archdsl.source.render import Format
+
+DONE = 0
+INPUT_AT_FAULT = 1
+CALL_AT_FAULT = 2
+BUG = 3
+INTERRUPTED = 130
+
+Color = Literal["auto", "always", "never"]
+_WIDTH_OF_A_PIPE = 100
+
+
+class CallError(Exception):
+    """The call is at fault, not a spec: an unknown verb, a file that cannot be written. Ends with exit code 2."""
+
+    def __init__(self, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.message, self.help = message, help
+
+
+@dataclass(slots=True)
+class Console:
+    """The two streams of a run. `form` is the format of diagnostics; under `json` and `github` they are the result."""
+
+    stdout: TextIO = field(default_factory=lambda: sys.stdout)
+    stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    color: Color = "auto"
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+    form: Format = "full"
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    began: float = field(default_factory=time.monotonic)
+
+    def out(self, text: str) -> None:
+        """A result: on stdout, as whole lines."""
+        if text:
+            self.stdout.write(text if text.endswith("\n") else text + "\n")
+
+    def text(self, text: str) -> None:
+        """The text of a spec: on stdout as it is, in UTF-8 whatever the terminal says."""
+        if buffer := getattr(self.stdout, "buffer", None):
+            self.stdout.flush()
+            buffer.write(text.encode("utf-8", "surrogateescape"))
+            buffer.flush()
+        else:
+            self.stdout.write(text)
+
+    def json(self, document: Any) -> None:
+        """The one JSON document of a run."""
+        import json
+
+        self.out(json.dumps(document, indent=2))
+
+    def say(self, text: str) -> None:
+        """What a reader may like to know: on stderr, not under `-q`."""
+        if not self.quiet:
+            print(text, file=self.stderr)
+
+    def reason(self, text: str) -> None:
+        """What only a curious reader wants: on stderr, under `-v`."""
+        if self.verbose:
+            print(text, file=self.stderr)
+
+    def fail(self, message: str, help: str = "") -> None:
+        """An error that has no place in a spec."""
+        from archdsl.source.cells import safe
+        from archdsl.source.render import paint
+
+        color = self.colored(self.stderr)
+        print(f"{paint('error', 'error', color)}: {safe(message)}", file=self.stderr)
+        if help:
+            print(f"{paint('help', 'help', color)}: {safe(help)}", file=self.stderr)
+
+    def diagnostics(self, found: Iterable[Diagnostic]) -> None:
+        """Diagnostics in the format asked for; under `-q` errors only."""
+        from archdsl.source.render import render
+
+        chosen = [d for d in found if d.severity == "error" or not self.quiet]
+        if self.form in ("json", "github"):
+            self.out(render(chosen, format=self.form))
+        elif chosen:
+            text = render(chosen, format=self.form, color=self.colored(self.stderr), width=self.width)
+            print(text + self.elapsed() * (self.form == "full"), file=self.stderr)
+
+    def progress(self) -> Progress:
+        """A line that says what is being done; a context manager."""
+        from archdsl.cli.progress import Progress
+
+        shown = self.stderr.isatty() and not self.quiet and self.form == "full"
+        return Progress(self.stderr if shown else None, self.width, self.reason)
+
+    def elapsed(self) -> str:
+        """` (41 ms)` on a terminal. Nothing in a pipe, so that the same run prints the same text."""
+        return f" ({(time.monotonic() - self.began) * 1000:.0f} ms)" if self.stderr.isatty() else ""
+
+    def colored(self, stream: TextIO) -> bool:
+        """Whether a stream gets colour: the flag beats the environment, the environment beats the terminal."""
+        if self.color != "auto":
+            return self.color == "always"
+        if self.environ.get("NO_COLOR"):
+            return False
+        if self.environ.get("FORCE_COLOR"):
+            return True
+        return stream.isatty() and self.environ.get("TERM") != "dumb"
+
+    @property
+    def width(self) -> int:
+        """Cells of a line: of the terminal that stderr or stdout is, else 100."""
+        if not (self.stderr.isatty() or self.stdout.isatty()):
+            return _WIDTH_OF_A_PIPE
+        import shutil
+
+        return max(40, shutil.get_terminal_size((_WIDTH_OF_A_PIPE, 24)).columns)
+
+    @property
+    def unicode(self) -> bool:
+        """Whether stdout can show more than ASCII."""
+        return (getattr(self.stdout, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")

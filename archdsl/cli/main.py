@@ -1,0 +1,193 @@
+"""The command `archdsl`: one module a verb, imported when its verb is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, cast
+
+from archdsl.cli.console import BUG, CALL_AT_FAULT, DONE, INPUT_AT_FAULT, INTERRUPTED, CallError, Console
+from archdsl.source.diagnostic import SpecError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from archdsl.cli.arguments import Parser
+    from archdsl.source.diagnostic import Diagnostic
+
+VERBS = ("check", "fmt", "show", "count", "build", "diff", "explain", "list", "convert", "completion")
+
+COMMON = """\
+options of every verb:
+  --color auto|always|never   colour; NO_COLOR and FORCE_COLOR are honoured
+  -q, --quiet                 errors only
+  -v, --verbose               reasons as well
+  --debug                     a traceback where archdsl itself fails
+  --version, --help
+
+exit: 0 done, 1 the input is at fault, 2 the call is at fault, 3 a bug in archdsl, 130 interrupted"""
+
+# what a file system refuses is no fault of a spec
+_CALL_SLUGS = frozenset({"missing-file", "unreadable-file"})
+
+
+class Verb(Protocol):
+    """What a module of `archdsl.cli` has to be a verb."""
+
+    NAME: str
+    HELP: str
+    EXAMPLES: tuple[str, str]
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the arguments."""
+
+    def run(self, args: Namespace, console: Console) -> int:
+        """Do it, and return the exit code. Imports what is heavy."""
+
+
+def verb(name: str) -> Verb:
+    """The module of a verb."""
+    from importlib import import_module
+
+    return cast("Verb", import_module(f"archdsl.cli.{name}"))
+
+
+def parser_of(chosen: Verb) -> Parser:
+    """The parser of a verb, for calls, help and completion."""
+    from archdsl.cli.arguments import Help, Parser, add_common
+
+    examples = "\n".join(f"  {example}" for example in chosen.EXAMPLES)
+    parser = Parser(
+        prog=f"archdsl {chosen.NAME}",
+        description=chosen.HELP[0].upper() + chosen.HELP[1:] + ".",
+        epilog=f"examples:\n{examples}",
+        formatter_class=Help,
+        allow_abbrev=False,
+    )
+    chosen.configure(parser)
+    add_common(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+    console = Console()
+    try:
+        code = _guarded(words, console)
+        console.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # the reader has seen enough; the interpreter must not find out again while it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _guarded(words: list[str], console: Console) -> int:
+    try:
+        return _call(words, console)
+    except SpecError as error:
+        console.diagnostics(error.diagnostics)
+        return exit_code(error.diagnostics)
+    except CallError as error:
+        console.fail(error.message, error.help)
+        return CALL_AT_FAULT
+    except KeyboardInterrupt:
+        console.say("interrupted")
+        return INTERRUPTED
+    except (BrokenPipeError, SystemExit):
+        raise
+    except BaseException as error:
+        return _apologise(error, words, console)
+
+
+def exit_code(found: Sequence[Diagnostic]) -> int:
+    """The exit code for what was found: warnings are no failure."""
+    errors = [diagnostic for diagnostic in found if diagnostic.severity == "error"]
+    if errors and all(error.slug in _CALL_SLUGS for error in errors):
+        return CALL_AT_FAULT
+    return INPUT_AT_FAULT if errors else DONE
+
+
+def _call(words: list[str], console: Console) -> int:
+    name, rest = _split(words)
+    if name is None:
+        return _no_verb(rest, console)
+    if name not in VERBS:
+        from archdsl.source.suggest import closest
+
+        near = closest(name, VERBS)
+        raise CallError(f"there is no verb `{name}`", f"did you mean `{near}`?" if near else f"verbs are {', '.join(VERBS)}")
+    chosen = verb(name)
+    parser = parser_of(chosen)
+    # streams and colours must be right before anything can fail
+    console.debug = "--debug" in rest
+    try:
+        args = parser.parse(rest)
+    except SystemExit:  # --help was printed
+        return DONE
+    console.color, console.quiet, console.verbose = args.color, args.quiet, args.verbose
+    console.form = "json" if getattr(args, "json", False) else getattr(args, "format", "full")
+    return chosen.run(args, console)
+
+
+def _split(words: list[str]) -> tuple[str | None, list[str]]:
+    """The verb, and everything else; options of every verb may also stand before it."""
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
+        at += 2 if words[at] == "--color" else 1
+    return (words[at], words[:at] + words[at + 1 :]) if at < len(words) else (None, words)
+
+
+def _no_verb(words: list[str], console: Console) -> int:
+    from archdsl.cli.arguments import Parser, add_common
+
+    parser = Parser(prog="archdsl", add_help=False, allow_abbrev=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--version", action="store_true")
+    add_common(parser)
+    args = parser.parse(words)
+    if args.version:
+        console.out(f"archdsl {_version()}")
+        return DONE
+    if args.help:
+        console.out(_overview())
+        return DONE
+    raise CallError("a verb is missing", f"verbs are {', '.join(VERBS)}; `archdsl --help` says what they do")
+
+
+def _overview() -> str:
+    rows = "\n".join(f"  {name:<11} {verb(name).HELP}" for name in VERBS)
+    return f"usage: archdsl VERB ...\n\n{rows}\n\n`archdsl VERB --help` tells more.\n\n{COMMON}"
+
+
+def _apologise(error: BaseException, words: list[str], console: Console) -> int:
+    import platform
+    import tempfile
+    import traceback
+
+    trace = "".join(traceback.format_exception(error))
+    facts = f"archdsl {_version()}, Python {platform.python_version()}, {platform.platform()}\narchdsl {' '.join(words)}"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="archdsl-report-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as report:
+            report.write(f"{facts}\n\n{trace}")
+        where = f"a report for its makers is in {report.name}"
+    except OSError:
+        where = "`--debug` shows where"
+    if console.debug:
+        console.stderr.write(trace)
+    console.fail(f"archdsl failed, and your spec is not to blame: {type(error).__name__}", f"sorry for that; {where}")
+    return BUG
+
+
+def _version() -> str:
+    import archdsl
+
+    # an apology must not fail as well
+    return str(getattr(archdsl, "__version__", "of unknown version"))
