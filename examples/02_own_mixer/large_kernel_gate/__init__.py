@@ -1,0 +1,1 @@
+"""A token mixer of a package of its own."""

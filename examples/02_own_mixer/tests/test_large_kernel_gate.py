@@ -1,0 +1,5 @@
+from archdsl.testing.conformance import ComponentSuite
+
+
+class TestLargeKernelGate(ComponentSuite):
+    component = "large_kernel_gate"

@@ -1,0 +1,112 @@
+"""A component of another package: used like a built-in one, and harmless when it is broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Installed
+
+EXAMPLE = ROOT / "examples" / "02_own_mixer"
+SPEC = """\
+arch tiny {{
+  input   = 3x32x32
+  classes = 10
+
+  layout {{
+    residual layernorm -> token
+    residual layernorm -> channel
+  }}
+
+  default {{ channel = mlp(ratio = 2) }}
+
+  stem = conv(4x4, out = 16, stride = 4) -> batchnorm
+
+  stage s1 {{ dim = 16, depth = 2, token = {token} }}
+
+  head = mean -> linear(classes)
+}}
+"""
+BROKEN = """\
+raise RuntimeError("this mixer needs a device that is not here")
+"""
+
+
+def write(folder: Path, name: str, token: str) -> str:
+    (folder / name).write_text(SPEC.format(token=token), encoding="utf-8")
+    return name
+
+
+def test_checks(with_plugin: Installed) -> None:
+    with_plugin.archdsl("check", str(EXAMPLE / "gate_t.arch"))
+
+
+def test_refuses_by_the_shape_rule_of_the_plugin(with_plugin: Installed) -> None:
+    spec = write(with_plugin.cwd, "even.arch", "large_kernel_gate(kernel = 4x4)")
+    told = with_plugin.archdsl("check", spec, code=1).stderr
+    assert "odd numbers" in told
+    assert "4x4 has none" in told
+
+
+def test_is_suggested(with_plugin: Installed) -> None:
+    spec = write(with_plugin.cwd, "misspelt.arch", "large_kernel_gat(kernel = 5x5)")
+    told = with_plugin.archdsl("check", spec, code=1).stderr
+    assert "error[unknown-component]" in told
+    assert "did you mean `large_kernel_gate`?" in told
+
+
+def test_is_listed_and_explained(with_plugin: Installed) -> None:
+    assert "large_kernel_gate" in with_plugin.archdsl("list", "components", "--slot", "token").stdout
+    assert "depthwise kernel of the gate" in with_plugin.archdsl("explain", "large_kernel_gate").stdout
+
+
+def test_is_counted(with_plugin: Installed) -> None:
+    spec = write(with_plugin.cwd, "gate.arch", "large_kernel_gate(kernel = 5x5)")
+    counted = json.loads(with_plugin.archdsl("count", spec, "--json").stdout)
+    assert counted["flops"] == counted["flops_fvcore"]
+    # stem, two blocks of (two norms, gate, mlp), head
+    gate, mlp = 3 * (16 * 16 + 16) + 16 * 25 + 16, 2 * 16 * 32 + 32 + 16
+    assert counted["params"] == (16 * 3 * 16 + 16 + 32) + 2 * (64 + gate + mlp) + (16 * 10 + 10)
+
+
+def test_is_converted(with_plugin: Installed) -> None:
+    spec = write(with_plugin.cwd, "there.arch", "large_kernel_gate(kernel = 5x5)")
+    with_plugin.archdsl("convert", spec, "between.yaml")
+    with_plugin.archdsl("convert", "between.yaml", "back.arch")
+    assert "large_kernel_gate(kernel = 5x5)" in (with_plugin.cwd / "between.yaml").read_text(encoding="utf-8")
+    assert (with_plugin.cwd / "back.arch").read_text(encoding="utf-8") == SPEC.format(token="large_kernel_gate(kernel = 5x5)")
+
+
+def test_passes_the_conformance_suite(with_plugin: Installed) -> None:
+    told = with_plugin.run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE / "tests")).stdout
+    assert " passed" in told
+
+
+@pytest.fixture
+def with_broken_plugin(tmp_path: Path) -> Installed:
+    site = tmp_path / "site"
+    (site / "broken_mixer").mkdir(parents=True)
+    (site / "broken_mixer" / "__init__.py").write_text(BROKEN, encoding="utf-8")
+    about = site / "broken_mixer-0.1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-mixer\nVersion: 0.1\n", encoding="utf-8")
+    entry = "[archdsl.components]\nbroken_mixer = broken_mixer:BrokenMixer\n"
+    (about / "entry_points.txt").write_text(entry, encoding="utf-8")
+    return Installed(site, tmp_path, (ROOT,))
+
+
+def test_a_broken_plugin_that_is_not_used_changes_nothing(with_broken_plugin: Installed) -> None:
+    spec = write(with_broken_plugin.cwd, "fine.arch", "attention(heads = 2)")
+    with_broken_plugin.archdsl("check", spec)
+    told = with_broken_plugin.archdsl("check", write(with_broken_plugin.cwd, "misspelt.arch", "atention(heads = 2)"), code=1)
+    assert "did you mean `attention`?" in told.stderr
+    assert "broken_mixer" not in told.stderr
+
+
+def test_a_broken_plugin_that_is_used_says_why(with_broken_plugin: Installed) -> None:
+    told = with_broken_plugin.archdsl("check", write(with_broken_plugin.cwd, "used.arch", "broken_mixer"), code=1).stderr
+    assert "error[broken-plugin]" in told
+    assert "RuntimeError: this mixer needs a device that is not here" in told
+    assert "broken-mixer" in told
+    assert "Traceback" not in told
