@@ -1,4 +1,4 @@
-"""Puts the data folders of the checkout into the wheel, where `archdsl.resources` looks first. All else is in pyproject.toml."""
+"""Puts the data folders of the checkout into the wheel, where `archdsl.resources` looks first; pyproject.toml has the rest."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ _CHECKOUT: dict[str, str] = {"grammars": "grammars", "specs": "specs", "search":
 def data_path(kind: Kind) -> Path:
     """Return the folder that holds the files of `kind`.
 
-    The folder of an installed wheel comes first, then the one of the checkout; it need not exist (a bare copy of the package has none).
+    The folder of an installed wheel comes first, then the one of the checkout. It need not exist: a bare copy of the package
+    has none.
     """
     packaged = _PACKAGE / "_data" / kind
     return packaged if packaged.is_dir() else _PACKAGE.parent / _CHECKOUT[kind]

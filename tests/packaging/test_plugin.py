@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Installed
+
+from tests.packaging.support import ROOT, Installed
 
 EXAMPLE = ROOT / "examples" / "02_own_mixer"
 SPEC = """\

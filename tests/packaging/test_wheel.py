@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import ROOT, Installed
+
+from tests.packaging.support import ROOT, Installed
 
 
 def test_the_wheel_is_what_runs(installed: Installed) -> None:
