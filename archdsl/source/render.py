@@ -46,6 +46,13 @@ def render(
     return "\n\n".join(blocks)
 
 
+def notes(found: Iterable[Note], *, color: bool = False, width: int = 100) -> str:
+    """Notes on their own, each with its place: the steps by which a value came about."""
+    every = tuple(found)
+    gutter = _gutter(note.span for note in every)
+    return "\n".join(line for note in every for line in _note(note, gutter, color, max(width, 40)))
+
+
 def count(diagnostics: Iterable[Diagnostic], color: bool = False) -> str:
     """The line that counts: `error: 5 errors, 1 warning in 2 files`."""
     found = tuple(diagnostics)
@@ -68,27 +75,34 @@ def _many(n: int, word: str) -> str:
 
 
 def _block(diagnostic: Diagnostic, color: bool, width: int) -> Iterator[str]:
-    notes = diagnostic.notes[:_NOTES]
-    spans = [span for span in (diagnostic.span, *(note.span for note in notes)) if span]
-    gutter = max([2, *(len(str(span.source.line_column(span.start)[0])) for span in spans)])
+    shown = diagnostic.notes[:_NOTES]
+    gutter = _gutter([diagnostic.span, *(note.span for note in shown)])
     kind = diagnostic.severity
     title = _lines(diagnostic.message, len(kind) + len(diagnostic.slug) + 4)
     yield f"{paint(f'{kind}[{diagnostic.slug}]', kind, color)}: {paint(title, 'strong', color)}"
     helped = diagnostic.help or _fix_help(diagnostic)
     if diagnostic.span:
         yield from _snippet(diagnostic.span, diagnostic.label, kind, gutter, color, width)
-        if notes or helped:
+        if shown or helped:
             yield paint(" " * (gutter + 1) + "|", "gutter", color)
     elif diagnostic.label:
-        notes = (Note(diagnostic.label), *notes)
-    for note in notes:
-        yield f"{paint('note', 'note', color)}: {_lines(note.message, 6)}"
-        if note.span:
-            yield from _snippet(note.span, note.label, "note", gutter, color, width)
+        shown = (Note(diagnostic.label), *shown)
+    for note in shown:
+        yield from _note(note, gutter, color, width)
     if len(diagnostic.notes) > _NOTES:
         yield f"{paint('note', 'note', color)}: ... {len(diagnostic.notes) - _NOTES} more"
     if helped:
         yield f"{paint('help', 'help', color)}: {_lines(helped, 6)}"
+
+
+def _note(note: Note, gutter: int, color: bool, width: int) -> Iterator[str]:
+    yield f"{paint('note', 'note', color)}: {_lines(note.message, 6)}"
+    if note.span:
+        yield from _snippet(note.span, note.label, "note", gutter, color, width)
+
+
+def _gutter(spans: Iterable[Span | None]) -> int:
+    return max([2, *(len(str(span.source.line_column(span.start)[0])) for span in spans if span)])
 
 
 def _fix_help(diagnostic: Diagnostic) -> str:

@@ -1,0 +1,60 @@
+"""`archdsl list`: what exists."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from archdsl.cli.arguments import add_json
+from archdsl.cli.console import DONE, CallError, Console
+
+if TYPE_CHECKING:
+    from archdsl.schema.component import Slot
+
+NAME = "list"
+HELP = "name the components, packaged specs or errors there are"
+EXAMPLES = (
+    "archdsl list components --slot token",
+    "archdsl list specs",
+)
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("what", choices=("components", "specs", "errors"), help="what to list")
+    parser.add_argument("--slot", choices=("token", "channel", "map"), help="only components of this slot")
+    parser.add_argument("--plain", action="store_true", help="names only, one a line")
+    add_json(parser)
+
+
+def run(args: Namespace, console: Console) -> int:
+    """Do it, and return the exit code."""
+    if args.slot and args.what != "components":
+        raise CallError(f"`--slot` says nothing about {args.what}", f"`archdsl list components --slot {args.slot}`")
+    if args.plain:
+        console.out("\n".join(_names(args.what, args.slot)))
+        return DONE
+    rows = _described(args.what, args.slot)
+    if args.json:
+        console.json({"version": 1, args.what: [dict(zip(("name", "about"), row, strict=True)) for row in rows]})
+        return DONE
+    from archdsl.source.cells import safe
+
+    wide = max((len(name) for name, _ in rows), default=0)
+    console.out("\n".join(f"{safe(name):<{wide}}  {safe(about)}".rstrip() for name, about in rows))
+    return DONE
+
+
+def _names(what: str, slot: Slot | None) -> list[str]:
+    from archdsl.cli import catalog
+
+    if what == "components":
+        return catalog.components(slot)
+    return catalog.specs() if what == "specs" else catalog.errors()
+
+
+def _described(what: str, slot: Slot | None) -> list[tuple[str, str]]:
+    from archdsl.cli import catalog
+
+    about = {"components": catalog.component_about, "specs": catalog.spec_about, "errors": catalog.error_about}[what]
+    return [(name, about(name)) for name in _names(what, slot)]

@@ -1,0 +1,99 @@
+"""Tables of text, for a terminal, Markdown, LaTeX and a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from archdsl.source.cells import safe, text_width
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{char: "\\" + char for char in "#$%&_"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A header and rows of cells; a cell may have several lines.
+
+    `numbers` has the columns that are aligned right, counted from 0. `total` sets the last row apart.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: frozenset[int] = frozenset()
+    total: bool = False
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, *, unicode: bool = True) -> str:
+        """Aligned columns. Without `unicode` the rules are ASCII."""
+        grid = [self._lines(row) for row in (self.header, *self.rows)]
+        widths = [max((text_width(row[at]) for lines in grid for row in lines), default=0) for at in range(len(self.header))]
+        rule = "  ".join(("─" if unicode else "-") * width for width in widths)
+        shown: list[str] = []
+        for index, lines in enumerate(grid):
+            if index == 1 or (self.total and index == len(grid) - 1):
+                shown.append(rule)
+            shown.extend("  ".join(map(self._pad, row, widths, range(len(widths)))).rstrip() for row in lines)
+        return "\n".join(shown)
+
+    def markdown(self) -> str:
+        """A table of GitHub's Markdown."""
+        marks = ("---:" if at in self.numbers else "---" for at in range(len(self.header)))
+        rows = [[_markdown(cell) for cell in row] for row in (self.header, *self.rows)]
+        rows.insert(1, list(marks))
+        return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+    def latex(self) -> str:
+        """A `tabular` with the rules of `booktabs`."""
+        columns = "".join("r" if at in self.numbers else "l" for at in range(len(self.header)))
+        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _latex_row(self.header), r"\midrule"]
+        for index, row in enumerate(self.rows):
+            if self.total and index == len(self.rows) - 1:
+                lines.append(r"\midrule")
+            lines.append(_latex_row(row))
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{_html(cell)}</th>" for cell in self.header)
+        body = "".join(f"<tr>{''.join(self._html_cell(at, cell) for at, cell in enumerate(row))}</tr>" for row in self.rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _html_cell(self, at: int, cell: str) -> str:
+        side = "right" if at in self.numbers else "left"
+        return f'<td style="text-align: {side}">{_html(cell)}</td>'
+
+    def _lines(self, row: Iterable[str]) -> list[tuple[str, ...]]:
+        return list(zip_longest(*(safe(cell).split("\n") for cell in row), fillvalue=""))
+
+    def _pad(self, text: str, width: int, at: int) -> str:
+        gap = " " * (width - text_width(text))
+        return gap + text if at in self.numbers else text + gap
+
+
+def _markdown(cell: str) -> str:
+    return safe(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", "<br>")
+
+
+def _html(cell: str) -> str:
+    from html import escape
+
+    return escape(safe(cell)).replace("\n", "<br>")
+
+
+def _latex_row(row: Iterable[str]) -> str:
+    return " & ".join(_latex(cell) for cell in row) + r" \\"
+
+
+def _latex(cell: str) -> str:
+    lines = ["".join(_LATEX.get(char, char) for char in line) for line in safe(cell).split("\n")]
+    stacked = r" \\ ".join(lines)
+    return lines[0] if len(lines) == 1 else rf"\begin{{tabular}}[t]{{@{{}}l@{{}}}}{stacked}\end{{tabular}}"

@@ -1,0 +1,83 @@
+"""Values as they are written in a spec, and numbers as they are read best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archdsl.schema.component import Component
+from archdsl.schema.field import MISSING, FromField, FromPlace, Part
+from archdsl.schema.units import Size
+
+_UNITS = ((1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1_000, "K"))
+
+
+def written(value: Any) -> str:
+    """A field's value as a spec writes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, Size):
+        return str(value)
+    if isinstance(value, Component):
+        return written_component(value)
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(written(entry) for entry in value) + "]"
+    if isinstance(value, FromPlace):
+        return f"the {value.attribute} here"
+    if isinstance(value, FromField):
+        return f"as {value.field}"
+    if isinstance(value, Part):
+        return value.component
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def fields(component: Component) -> dict[str, str]:
+    """The fields of a component that are not as by default, as a spec writes them."""
+    found = {}
+    for entry in component.schema.fields:
+        value = getattr(component, entry.name)
+        if not _is_default(component, value, entry.default):
+            found[entry.name] = written(value)
+    return found
+
+
+def written_component(component: Component) -> str:
+    """A component as a spec calls it: `routing(topk = 4, lepe = 5x5)`."""
+    said = ", ".join(f"{name} = {value}" for name, value in fields(component).items())
+    return f"{component.schema.name}({said})" if said else component.schema.name
+
+
+def _is_default(component: Component, value: Any, default: Any) -> bool:
+    if default is MISSING or isinstance(default, FromPlace):
+        return False
+    if isinstance(default, FromField):
+        return bool(value == getattr(component, default.field))
+    if isinstance(default, Part):
+        return isinstance(value, Component) and value.schema.name == default.component and not fields(value)
+    return bool(value == default and type(value) is type(default))
+
+
+def exact(count: int) -> str:
+    """`13_142_760`."""
+    return f"{count:_}"
+
+
+def brief(count: int) -> str:
+    """Three digits and a unit: `13.1M`."""
+    for size, unit in _UNITS:
+        # rounding may reach the next unit
+        if count >= size * 0.9995:
+            number = count / size
+            return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}{unit}"
+    return str(count)
+
+
+def difference(before: int, after: int) -> str:
+    """`+1_573_376 (+12.0 %)`, or `the same`."""
+    if before == after:
+        return "the same"
+    share = f" ({(after - before) / before * 100:+.1f} %)" if before else ""
+    return f"{after - before:+_}{share}"
