@@ -1,0 +1,21 @@
+"""Linear maps with the start values that the published vision transformers share."""
+
+from __future__ import annotations
+
+from torch import nn
+
+_STD = 0.02
+
+
+def projection(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
+    """A linear map of the last axis, started by `start_projection`."""
+    made = nn.Linear(inputs, outputs, bias=bias)
+    start_projection(made)
+    return made
+
+
+def start_projection(linear: nn.Linear) -> None:
+    """Draw the weights from a normal distribution of deviation 0.02 cut off at -2 and 2, and set the bias to zero."""
+    nn.init.trunc_normal_(linear.weight, std=_STD)
+    if linear.bias is not None:
+        nn.init.zeros_(linear.bias)
