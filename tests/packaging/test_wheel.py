@@ -65,7 +65,7 @@ def test_explains(installed: Installed) -> None:
 
 
 def test_lists(installed: Installed) -> None:
-    assert "biformer_t" in installed.archdsl("list", "specs").stdout.split()
+    assert "@biformer_t" in installed.archdsl("list", "specs").stdout.split()
     assert "unknown-component" in installed.archdsl("list", "errors").stdout.split()
 
 
