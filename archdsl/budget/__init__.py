@@ -1,0 +1,1 @@
+"""What a network costs: in closed form, and as measured on its module."""

@@ -1,0 +1,52 @@
+"""Levels of the state_dict: modules that own named children and run a step over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from archdsl.lowering.names import escaped_name
+from archdsl.lowering.steps import Identity, Step, Values, escaped
+from archdsl.source.diagnostic import Diagnostic, SpecError
+
+_NOTHING: Values = {}
+
+
+class Level(nn.Module):
+    """One level of names. Called with a batch of maps, and with the values of the network that its parts read by name."""
+
+    def __init__(self, children: Mapping[str, nn.Module], step: Step | None = None) -> None:
+        super().__init__()
+        for name, child in children.items():
+            if hasattr(nn.Module, name) or name in self.__dict__ or name == "step":
+                raise SpecError([_reserved(name)])
+            self._modules[name] = child
+        self.step = step or Identity()
+
+    def forward(self, x: Tensor, values: Values | None = None) -> Tensor:
+        return self.step.run(self, x, _NOTHING if values is None else values)
+
+    def escape(self) -> None:
+        """Rename the children whose names are keywords of Python, as generated code needs it."""
+        self._modules = {escaped_name(name): child for name, child in self._modules.items()}
+        self.step = escaped(self.step)
+
+
+class Block(Level):
+    """A block of a stage; `drop_rate` is the probability with which its residual branches are dropped for an image."""
+
+    def __init__(self, children: Mapping[str, nn.Module], step: Step, drop_rate: float) -> None:
+        super().__init__(children, step)
+        self.drop_rate = drop_rate
+
+    def extra_repr(self) -> str:
+        return f"drop_rate={self.drop_rate:.4g}"
+
+
+def _reserved(name: str) -> Diagnostic:
+    return Diagnostic(
+        "reserved-label",
+        f"`{name}` cannot name a part: every torch module has an attribute of that name",
+        help=f"give the `let`, the stage or the head another name, such as `{name}_part`",
+    )

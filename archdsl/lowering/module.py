@@ -1,0 +1,172 @@
+"""A network made into one plain torch module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from archdsl.ir import part as parts
+from archdsl.ir.network import Network, Placed, PlacedStage
+from archdsl.lowering import grow
+from archdsl.lowering.features import Feature, feature_info
+from archdsl.lowering.level import Level
+from archdsl.lowering.plan import Plan, module_path, plans, wanted_heads
+from archdsl.lowering.steps import Chain, Enter
+from archdsl.schema.component import Component
+from archdsl.schema.units import FeatureMap
+
+Features = Tensor | dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """The last linear of a head: the names that lead to it, its component and the map it reads."""
+
+    path: tuple[str, ...]
+    spec: Component
+    x: FeatureMap
+
+
+class Backbone(nn.Module):
+    """A backbone: images [B, C, H, W] to logits [B, classes].
+
+    In training with several heads it returns the outputs of all heads by name; in evaluation always the logits.
+    Made by `lower`. `image` is the map that the spec was written for; the batch is open. `feature_info` tells the stages.
+    """
+
+    def __init__(self, network: Network, seed: int) -> None:
+        super().__init__()
+        self.name = network.name
+        self.image = network.image
+        self.num_classes = network.classes
+        self.feature_info: tuple[Feature, ...] = feature_info(network)
+        self.heads = network.heads
+        if network.stem is not None:
+            self.stem = grow.level(network.stem, "stem", seed)
+        grown = {name: _grown(network, name, seed) for name in network.values}
+        self.stages = Level({name: grown[name] for name in network.stages})
+        if network.nodes:
+            self.nodes = Level({name: grown[name] for name in network.nodes})
+        if len(network.heads) == 1:
+            self.head = grown[network.heads[0]]
+        else:
+            self.head = Level({name: grown[name] for name in network.heads})
+            self.logits = grow.level(network.logits, "logits", seed)
+        self._plans = {training: plans(network, wanted_heads(network, training=training)) for training in (False, True)}
+        self._classifiers = {name: _classifier(network, name) for name in network.heads}
+
+    def forward(self, images: Tensor) -> Tensor | dict[str, Tensor]:
+        return self.forward_head(self.forward_features(images))
+
+    def forward_features(self, images: Tensor) -> Features:
+        """What the heads read: a batch of maps, or several by the names of the values they are."""
+        before, _ = self._plans[self.training]
+        values = {"": self.stem(images) if "stem" in self._modules else images}
+        self._compute(before, values)
+        return values[before.left[0]] if len(before.left) == 1 else {name: values[name] for name in before.left}
+
+    def forward_head(self, features: Features) -> Tensor | dict[str, Tensor]:
+        """The output from what `forward_features` returns."""
+        before, heads = self._plans[self.training]
+        values = dict(features) if isinstance(features, dict) else {before.left[0]: features}
+        self._compute(heads, values)
+        if len(self.heads) == 1:
+            return values[self.heads[0]]
+        if self.training:
+            return {name: values[name] for name in self.heads}
+        logits: Tensor = self.logits(values[heads.left[0]], values)
+        return logits
+
+    def _compute(self, plan: Plan, values: dict[str, Tensor]) -> None:
+        for step in plan.steps:
+            level: nn.Module = self
+            for name in step.path:
+                level = level._modules[name]  # type: ignore[assignment]
+            values[step.value] = level(values[step.given], values)
+            for name in step.done:
+                del values[name]
+
+    def reset_classifier(self, classes: int, *, seed: int = 0) -> None:
+        """Replace the last linear of each head by a fresh one for another number of classes; 0 leaves what it would read.
+
+        Raises
+        ------
+        ValueError: when a head does not end in a `linear`, or the number is negative. Nothing is changed then.
+        """
+        if classes < 0:
+            raise ValueError(f"the number of classes is 0 or more, not {classes}")
+        for name, classifier in self._classifiers.items():
+            if classifier is None:
+                raise ValueError(f"head `{name}` of `{self.name}` does not end in a `linear`: it has no classifier to replace")
+        for classifier in self._classifiers.values():
+            assert classifier is not None
+            level = self.get_submodule(".".join(classifier.path[:-1]))
+            last = classifier.path[-1]
+            fresh: nn.Module = nn.Identity()
+            if classes:
+                spec = replace(classifier.spec, out=classes)  # type: ignore[call-arg]
+                fresh = grow.component(spec, classifier.x, ".".join(classifier.path), seed)
+                like = next(level.get_submodule(last).parameters(), None)
+                like = next(self.parameters(), torch.empty(0)) if like is None else like
+                fresh = fresh.to(device=like.device, dtype=like.dtype)
+            level._modules[last] = fresh.train(self.training)
+        self.num_classes = classes
+
+    def escape(self) -> None:
+        """Rename the levels whose names are keywords of Python, as generated code needs it. For export."""
+        for module in self.modules():
+            if isinstance(module, Level):
+                module.escape()
+        self._plans = {training: (one.escaped(), two.escaped()) for training, (one, two) in self._plans.items()}
+
+
+def lower(network: Network, *, seed: int = 0) -> Backbone:
+    """Make the module of a network: float32, on the CPU, in training mode, with initial weights.
+
+    Every component draws its weights from a seed made of `seed` and its name in the state_dict: the same network and seed
+    give the same bits, and a change in one place leaves the other weights alone. The caller's random state is not touched.
+
+    Raises
+    ------
+    SpecError: `reserved-label`, when a part is called like an attribute of torch's modules.
+    TypeError: when a component's module has other weights than its spec promises.
+    """
+    return Backbone(network, seed)
+
+
+def _grown(network: Network, name: str, seed: int) -> Level:
+    """The module of a stage, a node or a head."""
+    value = network.values[name]
+    key = ".".join(module_path(network, name))
+    if isinstance(value, Placed):
+        return grow.level(value, key, seed)
+    return _stage(value, key, seed)
+
+
+def _stage(stage: PlacedStage, key: str, seed: int) -> Level:
+    children: dict[str, nn.Module] = {}
+    for name, placed in (("from", stage.source), ("down", stage.down)):
+        if placed is not None:
+            children[name] = grow.level(placed, f"{key}.{name}", seed)
+    for index, (block, rate) in enumerate(zip(stage.blocks, stage.drop_rates, strict=True)):
+        children[str(index)] = grow.block(block, f"{key}.{index}", rate, seed)
+    if stage.tail is not None:
+        children["tail"] = grow.level(stage.tail, f"{key}.tail", seed)
+    return Level(children, Chain(tuple(Enter(name) for name in children)))
+
+
+def _classifier(network: Network, name: str) -> Classifier | None:
+    """Where a head ends in a `linear`, its place."""
+    placed = network.values[name]
+    assert isinstance(placed, Placed)
+    path = module_path(network, name)
+    while not isinstance(placed.part, parts.Leaf):
+        path = (*path, placed.name) if placed.name else path
+        if not isinstance(placed.part, parts.Chain) or not placed.children:
+            return None
+        placed = placed.children[-1]
+    if placed.leaf.schema.name != "linear":
+        return None
+    return Classifier((*path, placed.name or "linear"), placed.leaf, placed.x)
