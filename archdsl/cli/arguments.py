@@ -83,7 +83,7 @@ def overrides(arguments: argparse.Namespace) -> dict[str, str] | None:
     return found or None
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse._ActionsContainer) -> None:
     """One JSON document instead of text."""
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 

@@ -1,0 +1,68 @@
+"""`archdsl show`: the table that a paper has of a backbone."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from archdsl.cli.arguments import add_json, add_overrides, add_spec
+from archdsl.cli.console import DONE, Console
+
+if TYPE_CHECKING:
+    from archdsl.api import Spec
+
+NAME = "show"
+HELP = "draw the stage table of a spec: output, dim, depth, mixers, parameters and FLOPs"
+EXAMPLES = (
+    "archdsl show specs/biformer_t.arch",
+    "archdsl show @davit_tiny --at 250x250 --latex",
+)
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the arguments."""
+    add_spec(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    form.add_argument("--latex", action="store_true", help="print a LaTeX tabular, for booktabs")
+    add_json(form)
+    add_overrides(parser)
+
+
+def run(args: Namespace, console: Console) -> int:
+    """Do it, and return the exit code."""
+    from archdsl import api
+    from archdsl.cli.arguments import overrides
+    from archdsl.report.stage_table import stage_rows, stage_table
+
+    spec = api.load(args.spec, set=overrides(args), at=args.at)
+    if args.json:
+        network = spec.network
+        document = {"version": 1, "name": spec.name, "kind": spec.kind, "hash": spec.hash}
+        document |= {"input": list(network.image.shape), "classes": network.classes}
+        console.json(document | {"params": spec.params, "flops": spec.flops, "rows": stage_rows(network)})
+        return DONE
+    if spec.diagnostics:
+        console.diagnostics(spec.diagnostics)
+    table = stage_table(spec.network)
+    if args.markdown or args.latex:
+        console.out(table.markdown() if args.markdown else table.latex())
+    else:
+        console.out(f"{_title(spec)}\n\n{table.text(unicode=console.unicode)}\n\n{_totals(spec)}")
+    return DONE
+
+
+def _title(spec: Spec) -> str:
+    network = spec.network
+    if spec.kind == "space":
+        count = len(spec.decisions)
+        return f"{spec.name}, a space with {count} decision{'s' * (count != 1)}; its base reads {network.image}"
+    return f"{spec.name}, {network.image} to {network.classes} classes"
+
+
+def _totals(spec: Spec) -> str:
+    from archdsl.report.written import exact
+
+    lines = [f"params  {exact(spec.params)}", f"flops   {exact(spec.flops)} at {spec.network.image.size}"]
+    lines += [f"expect {entry.quantity} = {entry.written}: {entry.verdict}" for entry in spec.expectations]
+    return "\n".join(lines)

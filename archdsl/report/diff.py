@@ -1,0 +1,165 @@
+"""What is different between two networks, said in the words of a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from archdsl.ir import part as parts
+from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, leaves
+from archdsl.report.parts import over_blocks
+from archdsl.report.written import fields, written_component
+
+_NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference: what stands at a path before and after; None where there is nothing."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.before or _NOTHING} -> {self.after or _NOTHING}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """What stands at a path. `kind` is the component there; where it changes, its fields are not compared one by one."""
+
+    value: str
+    kind: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+def changes(before: Network, after: Network) -> list[Change]:
+    """The differences in the order of the networks. Names of lets and the way a spec is written make none."""
+    old, new = dict(_facts(before)), dict(_facts(after))
+    return [change for path in _merged(list(old), list(new)) for change in _compared(path, old.get(path), new.get(path))]
+
+
+def _compared(path: str, old: _Fact | None, new: _Fact | None) -> Iterator[Change]:
+    if old == new:
+        return
+    if old is None or new is None or not old.kind or old.kind != new.kind:
+        yield Change(path, old.value if old else None, new.value if new else None)
+        return
+    left, right = dict(old.fields), dict(new.fields)
+    for name in _merged(list(left), list(right)):
+        if left.get(name) != right.get(name):
+            yield Change(f"{path}.{name}", left.get(name), right.get(name))
+
+
+def _merged(old: list[str], new: list[str]) -> list[str]:
+    """All of both, each once: the order of `new`, and what only `old` has behind the neighbour it had."""
+    merged = list(new)
+    known = set(new)
+    behind = 0
+    for path in old:
+        if path in known:
+            behind = merged.index(path) + 1
+        else:
+            merged.insert(behind, path)
+            behind += 1
+    return merged
+
+
+def _facts(network: Network) -> Iterator[tuple[str, _Fact]]:
+    yield "input", _Fact(str(network.image))
+    yield "classes", _Fact(str(network.classes))
+    yield from _part(network.stem, "stem")
+    for name, value in network.values.items():
+        if isinstance(value, PlacedStage):
+            yield from _stage(name, value, network.reads.get(name, ""))
+        else:
+            yield from _part(value, name)
+    if len(network.heads) > 1:
+        yield "logits", _Fact(_shape(network.logits))
+
+
+def _stage(name: str, stage: PlacedStage, reads: str) -> Iterator[tuple[str, _Fact]]:
+    yield f"{name}.from", _Fact(reads or "stem")
+    yield from _part(stage.source, f"{name}.from")
+    yield from _part(stage.down, f"{name}.down")
+    yield f"{name}.dim", _Fact(str(stage.y.channels))
+    yield f"{name}.depth", _Fact(str(len(stage.blocks)))
+    yield f"{name}.drop_path", _Fact(_range(stage.drop_rates))
+    yield f"{name}.layout", _Fact(over_blocks([_layout(block) for block in stage.blocks]))
+    yield from _blocks(name, stage.blocks)
+    yield from _part(stage.tail, f"{name}.tail")
+
+
+def _blocks(name: str, blocks: Iterable[PlacedBlock]) -> Iterator[tuple[str, _Fact]]:
+    """The components of all blocks of a stage, by their place in a block."""
+    every = [dict(_components(block)) for block in blocks]
+    for path in dict.fromkeys(path for block in every for path in block):
+        found = [block.get(path) for block in every]
+        kinds = {fact.kind for fact in found if fact}
+        value = over_blocks([fact.value if fact else _NOTHING for fact in found])
+        if len(kinds) == 1 and None not in found:
+            names = dict.fromkeys(name for fact in found if fact for name, _ in fact.fields)
+            said = {name: over_blocks([dict(fact.fields).get(name, "default") for fact in found if fact]) for name in names}
+            yield f"{name}.{path}", _Fact(value, kinds.pop(), tuple(said.items()))
+        else:
+            yield f"{name}.{path}", _Fact(value)
+
+
+def _components(block: PlacedBlock) -> Iterator[tuple[str, _Fact]]:
+    for line in block.lines:
+        for placed, level in ((line.body, ""), (line.skip, "skip")):
+            for key, leaf in leaves(placed, level):
+                yield key.removeprefix("."), _fact(leaf)
+
+
+def _part(placed: Placed | None, path: str) -> Iterator[tuple[str, _Fact]]:
+    if placed is None:
+        return
+    if not isinstance(placed.part, parts.Leaf):
+        yield path, _Fact(_shape(placed))
+    for key, leaf in leaves(placed, path):
+        yield key, _fact(leaf)
+
+
+def _fact(leaf: Placed) -> _Fact:
+    component = leaf.leaf
+    return _Fact(written_component(component), component.schema.name, tuple(fields(component).items()))
+
+
+def _layout(block: PlacedBlock) -> str:
+    said = []
+    for line in block.lines:
+        skip = f" skip {_shape(line.skip)}" if line.skip else ""
+        said.append(f"{'residual' if line.residual else 'then'} {_shape(line.body)}{skip}")
+    return "{ " + ", ".join(said) + " }"
+
+
+def _shape(placed: Placed) -> str:
+    """How a part is put together, by the names on its level: what the components are is said elsewhere."""
+    part, inside = placed.part, placed.children
+    match part:
+        case parts.Leaf():
+            return placed.name or placed.leaf.schema.name
+        case parts.Chain():
+            return " -> ".join(map(_shape, inside))
+        case parts.Sum(scales=scales):
+            scaled = (f"{scale:g} * " * (scale != 1) + _shape(child) for scale, child in zip(scales, inside, strict=True))
+            return f"({' + '.join(scaled)})"
+        case parts.Split(sizes=sizes):
+            return f"split({', '.join([*([str(list(sizes))] if sizes else []), *map(_shape, inside)])})"
+        case parts.Concat():
+            return f"concat({', '.join(map(_shape, inside))})"
+        case parts.Fit():
+            return f"fit({', '.join(map(_shape, inside))})"
+        case parts.DropPath(rate=rate):
+            return f"drop_path({rate:g})"
+        case parts.Read(value=value):
+            return value
+        case _:
+            return "identity"
+
+
+def _range(rates: tuple[float, ...]) -> str:
+    low, high = (f"{rate:.4g}" for rate in (min(rates, default=0.0), max(rates, default=0.0)))
+    return low if low == high else f"{low}..{high}"

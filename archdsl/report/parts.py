@@ -1,0 +1,91 @@
+"""Placed parts as texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archdsl.ir import part as parts
+from archdsl.ir.network import Placed, PlacedBlock, leaves
+from archdsl.report.written import written_component
+
+
+def text(placed: Placed) -> str:
+    """A part as a spec would write it."""
+    part, inside = placed.part, placed.children
+    match part:
+        case parts.Leaf(component=component):
+            return written_component(component)
+        case parts.Chain():
+            return " -> ".join(_term(child) for child in inside)
+        case parts.Sum(scales=scales):
+            return " + ".join(
+                _term(child) if scale == 1 else f"{scale:g} * {_term(child)}"
+                for scale, child in zip(scales, inside, strict=True)
+            )
+        case parts.Split(sizes=sizes):
+            said = [] if sizes is None else [f"[{', '.join(map(str, sizes))}]"]
+            return f"split({', '.join([*said, *map(text, inside)])})"
+        case parts.Concat():
+            return f"concat({', '.join(map(text, inside))})"
+        case parts.Fit():
+            return f"fit({', '.join(map(text, inside))})"
+        case parts.DropPath():
+            return "drop_path"
+        case parts.Read(value=value):
+            return value
+        case _:
+            return "identity"
+
+
+def _term(placed: Placed) -> str:
+    """A part where a sum or a chain would need parentheses."""
+    shown = text(placed)
+    return f"({shown})" if isinstance(placed.part, parts.Sum) else shown
+
+
+def slot(block: PlacedBlock, name: str) -> str | None:
+    """What a block has in the slot `token` or `channel`; without such a slot, its components made for it."""
+    for line in block.lines:
+        if found := next(_named(line.body, name), None):
+            return text(found)
+    fitting = [
+        written_component(placed.leaf)
+        for line in block.lines
+        for _, placed in leaves(line.body)
+        if placed.leaf.schema.slot == name
+    ]
+    return ", ".join(fitting) or None
+
+
+def _named(placed: Placed, name: str) -> Iterator[Placed]:
+    if placed.name == name or placed.part.label == name:
+        yield placed
+    else:
+        for child in placed.children:
+            yield from _named(child, name)
+
+
+def in_turn(values: list[str]) -> list[str] | None:
+    """The values of one round, where those of a stage's blocks alternate; a single one where all are equal."""
+    for period in range(1, min(4, len(values)) + 1):
+        if all(value == values[at % period] for at, value in enumerate(values)):
+            return values[:period]
+    return None
+
+
+def runs(values: list[str]) -> list[tuple[int, str]]:
+    """Equal neighbours together, with their number."""
+    found: list[tuple[int, str]] = []
+    for value in values:
+        if found and found[-1][1] == value:
+            found[-1] = (found[-1][0] + 1, value)
+        else:
+            found.append((1, value))
+    return found
+
+
+def over_blocks(values: list[str]) -> str:
+    """What the blocks of a stage have, in short: `a` for all, `cycle(a, b)`, `2 x a, 1 x b`."""
+    if turn := in_turn(values):
+        return turn[0] if len(turn) == 1 else f"cycle({', '.join(turn)})"
+    return ", ".join(f"{many} x {value}" for many, value in runs(values))

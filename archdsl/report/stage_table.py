@@ -1,0 +1,71 @@
+"""The paper's table of a backbone: a column for each stage."""
+
+from __future__ import annotations
+
+from archdsl.budget.closed import closed_form, part_levels
+from archdsl.ir.network import Network, PlacedStage
+from archdsl.report.parts import in_turn, runs, slot, text
+from archdsl.report.table import Table
+from archdsl.report.written import brief
+from archdsl.schema.units import FeatureMap
+
+
+def stage_table(network: Network) -> Table:
+    """A column each for stem, stages, nodes and heads in the order they are computed, and the totals."""
+    closed = closed_form(network)
+    columns: list[tuple[str, ...]] = []
+    for level, name in part_levels(network).items():
+        y, middle = _place(network, name)
+        flops = "training" if name in network.trained_only else brief(closed.parts[level].flops)
+        columns.append((name or "stem", *_map(y), *middle, brief(closed.params_by_part[level]), flops))
+    columns.append(("total", "", "", "", "", "", brief(closed.params), brief(closed.flops)))
+    names = ("", "output", "dim", "depth", "token", "channel", "params", "FLOPs")
+    header, *rows = zip(names, *columns, strict=True)
+    return Table(header, tuple(rows))
+
+
+def stage_rows(network: Network) -> list[dict[str, object]]:
+    """The same as plain data, exact."""
+    closed = closed_form(network)
+    found: list[dict[str, object]] = []
+    for level, name in part_levels(network).items():
+        row: dict[str, object] = {"name": name or "stem", "output": list(_place(network, name)[0].shape)}
+        value = network.values[name] if name else network.stem
+        if isinstance(value, PlacedStage):
+            mixers = {word: [slot(block, word) for block in value.blocks] for word in ("token", "channel")}
+            row |= {"depth": len(value.blocks), **mixers, "drop_path": list(value.drop_rates)}
+        elif value is not None:
+            row["parts"] = text(value)
+        found.append({**row, "params": closed.params_by_part[level], "flops": closed.parts[level].flops})
+    return found
+
+
+def _place(network: Network, name: str) -> tuple[FeatureMap, tuple[str, str, str]]:
+    """What comes out at a place, and the depth and the mixers of a stage."""
+    value = network.values[name] if name else network.stem
+    assert value is not None
+    return value.y, _stage(value) if isinstance(value, PlacedStage) else ("", "", "")
+
+
+def _map(y: FeatureMap) -> tuple[str, str]:
+    return "" if y.size is None else str(y.size), str(y.channels)
+
+
+def _stage(stage: PlacedStage) -> tuple[str, str, str]:
+    token, channel = (_mixer([slot(block, word) or "none" for block in stage.blocks]) for word in ("token", "channel"))
+    return str(len(stage.blocks)), token, channel
+
+
+def _mixer(values: list[str]) -> str:
+    """A mixer on several short lines, as papers set it: its name, then a line for each field."""
+    if turn := in_turn(values):
+        return _piled(turn[0]) if len(turn) == 1 else "\n".join(["in turn", *map(_piled, turn)])
+    return "\n".join(f"{many} x {_piled(value)}" for many, value in runs(values))
+
+
+def _piled(value: str) -> str:
+    """Arguments of a call below its name; what has brackets inside stays whole."""
+    name, bracket, rest = value.partition("(")
+    if not bracket or not rest.endswith(")") or "(" in rest or "[" in rest:
+        return value
+    return "\n".join([name, *(f"  {argument}" for argument in rest[:-1].split(", "))])
