@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from archdsl.schema.component import Component
+from archdsl.schema.units import FeatureMap
 from archdsl.source.text import Span
 
 
@@ -140,3 +141,37 @@ class Value:
     name: str
     part: Part
     span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Arch:
+    """A whole arch, every name resolved. `logits` is what evaluation returns, over the heads."""
+
+    name: str
+    image: FeatureMap
+    image_span: Span = field(compare=False)
+    classes: int
+    stem: Part | None
+    stages: tuple[Stage, ...]
+    nodes: tuple[Value, ...]
+    heads: tuple[Value, ...]
+    logits: Part
+    span: Span = field(compare=False)
+
+
+def parts_of(part: Part) -> tuple[Part, ...]:
+    """The parts directly inside a part."""
+    if isinstance(part, Fit):
+        return (part.part,)
+    if isinstance(part, Chain | Sum | Split | Concat):
+        return part.parts
+    return ()
+
+
+def walk_parts(part: Part) -> Iterator[Part]:
+    """A part and all parts inside it, in reading order."""
+    stack = [part]
+    while stack:
+        here = stack.pop()
+        yield here
+        stack.extend(reversed(parts_of(here)))

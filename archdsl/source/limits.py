@@ -20,3 +20,14 @@ EXPRESSION_DEPTH: Final = BRACKETS - 4
 
 # --- what is said about it ---
 SYNTAX_ERRORS: Final = 20
+
+# --- what it comes to ---
+FILES: Final = 64  # read for one spec, with its imports
+MAGNITUDE: Final = 2**53  # of a number
+STEPS: Final = 200_000  # expressions evaluated for one arch
+EVALUATION_DEPTH: Final = 120  # values that need each other
+BLOCKS: Final = 2_000
+PARTS: Final = 20_000  # components of a network
+PARAMETERS: Final = 5_000_000_000
+ELEMENTS: Final = 2**31  # of one image's map anywhere in the network
+DECISIONS: Final = 1_000

@@ -1,0 +1,287 @@
+"""The Python API: load a spec, check it, count it. What needs torch is imported when it is called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from archdsl.ir.assemble import assemble
+from archdsl.ir.counts import flops, params
+from archdsl.ir.digest import digest
+from archdsl.ir.expect import Expectation, check_expectations
+from archdsl.ir.library import Library, LoadedFile, packaged_names
+from archdsl.ir.model import Model
+from archdsl.ir.network import Network
+from archdsl.ir.override import apply_overrides, resized
+from archdsl.ir.resolve import resolve
+from archdsl.ir.shapes import place
+from archdsl.lang import ast
+from archdsl.schema.units import Size
+from archdsl.source.diagnostic import Diagnostic, Report, Reported, SpecError
+from archdsl.source.suggest import did_you_mean
+from archdsl.source.text import Source
+
+PathLike = str | os.PathLike[str]
+
+
+class Spec:
+    """A spec that was read, resolved and checked.
+
+    `kind` is `arch` or `space`; `diagnostics` has the warnings; `network` the resolved network (of a space: its base).
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        network: Network,
+        expectations: tuple[Expectation, ...],
+        diagnostics: tuple[Diagnostic, ...],
+        path: Path | None,
+    ) -> None:
+        self.model = model
+        self.kind: Literal["arch", "space"] = model.kind
+        self.name = model.name
+        self.network = network
+        self.expectations = expectations
+        self.diagnostics = diagnostics
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}: {self.params:_} parameters, {self.flops:_} flops at {self.network.image.size}>"
+
+    def _repr_html_(self) -> str:
+        from archdsl.report.stage_table import stage_table
+
+        return stage_table(self).html()
+
+    @property
+    def params(self) -> int:
+        """All parameters of the training module."""
+        return params(self.network)
+
+    @property
+    def flops(self) -> int:
+        """Operations of one image at the spec's input, in closed form by fvcore's rules."""
+        return flops(self.network)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of what the network computes: equal for specs that differ in wording only."""
+        return digest(self.network)
+
+    @cached_property
+    def canonical(self) -> str:
+        """The spec as one self-contained text: imports, bases and overrides merged in."""
+        from archdsl.ir.write import canonical_text
+
+        report = Report()
+        try:
+            return canonical_text(self.model, report)
+        except Reported:
+            raise SpecError(report.diagnostics) from None
+
+    @cached_property
+    def decisions(self) -> tuple[Any, ...]:
+        """The decisions of a space, by name; none for an arch."""
+        return ()
+
+    def explain(self, path: str) -> list[Any]:
+        """Where the value at a path such as `s3.dim` comes from: (text, span) pairs, the value first."""
+        from archdsl.ir.explain import explain
+
+        report = Report()
+        try:
+            return explain(self.model, path, report)
+        except Reported:
+            raise SpecError(report.diagnostics) from None
+
+
+def load(
+    spec: PathLike,
+    *,
+    set: Mapping[str, object] | None = None,
+    at: tuple[int, int] | None = None,
+    name: str | None = None,
+) -> Spec:
+    """Read, resolve and check a spec.
+
+    Parameters
+    ----------
+    spec: a path, `FILE:NAME` for one arch of several, or `@name` for a packaged spec.
+    set: overrides by path, such as `{"s3.depth": 9, "width": 96}`.
+    at: height and width of the input in pixels, in place of the spec's.
+    name: the arch or space of the file, where it has several.
+
+    Raises
+    ------
+    SpecError: with everything that was found wrong.
+    """
+    report = Report()
+    library = Library(report)
+    loaded, chosen = _opened(os.fspath(spec), library)
+    return _spec(library, loaded, name or chosen, set, at)
+
+
+def loads(
+    text: str, *, set: Mapping[str, object] | None = None, at: tuple[int, int] | None = None, name: str | None = None
+) -> Spec:
+    """As `load`, for a spec given as text. It may import packaged specs only."""
+    from archdsl.source.files import source_from_bytes
+
+    report = Report()
+    library = Library(report)
+    loaded: LoadedFile | None = None
+    with report.guard():
+        loaded = library.text(source_from_bytes("<text>", text.encode("utf-8", "surrogatepass"), report))
+    return _spec(library, loaded, name, set, at)
+
+
+def _spec(
+    library: Library, loaded: LoadedFile | None, name: str | None, set: Mapping[str, object] | None, at: tuple[int, int] | None
+) -> Spec:
+    report = library.report
+    spec: Spec | None = None
+    if loaded is not None:
+        with report.guard():
+            item = _choose(loaded, name, report)
+            spec = _resolved(library, loaded, item, set, at)
+    report.raise_errors()
+    if spec is None:
+        raise SpecError(report.diagnostics)
+    spec.diagnostics = report.diagnostics
+    return spec
+
+
+def _resolved(
+    library: Library,
+    loaded: LoadedFile,
+    item: ast.Arch | ast.Space,
+    set: Mapping[str, object] | None,
+    at: tuple[int, int] | None,
+) -> Spec | None:
+    report = library.report
+    before = len(report.errors)
+    written = assemble(item, loaded, library)
+    model = apply_overrides(written, report, set=set, at=at)
+    if len(report.errors) > before:
+        return None
+    if model.kind == "space":
+        from archdsl.ir.space import Space
+
+        space = Space.of(model, library, loaded, item, report)
+        network = space.base_network if space else None
+        if space is None or network is None:
+            return None
+        spec = Spec(model, network, (), (), loaded.path)
+        spec.__dict__["decisions"] = space.decisions
+        spec.__dict__["space"] = space
+        return spec
+    arch = resolve(model, report)
+    network = place(arch, report) if arch else None
+
+    def network_at(size: Size) -> Network | None:
+        quiet = Report()
+        try:
+            other = resolve(resized(model, size, quiet), quiet)
+            return place(other, quiet) if other else None
+        except Reported:
+            return None
+
+    expectations = check_expectations(model.expects, network, report, at=network_at, as_written=not set and at is None)
+    return Spec(model, network, expectations, (), loaded.path) if network else None
+
+
+def _opened(spec: str, library: Library) -> tuple[LoadedFile | None, str | None]:
+    """The file a reference means, and the name after its colon."""
+    report = library.report
+    path, _, chosen = spec.partition(":")
+    # a colon may also be part of a file's name
+    if chosen and os.path.exists(spec):
+        path, chosen = spec, ""
+    try:
+        if path.startswith("@"):
+            names = packaged_names()
+            if path[1:] not in names:
+                help = did_you_mean(path[1:], names) or "`archdsl list specs` shows them"
+                report.fail("import-missing", f"there is no packaged spec `{path[1:]}`", help=help)
+            return library.packaged(path[1:]), chosen or None
+        if not os.path.lexists(path):
+            stem = Path(path).name.partition(".")[0]
+            known = stem if stem in packaged_names() else None
+            help = f"there is a packaged spec of that name: `@{known}`" if known else "check the path"
+            report.fail("unreadable-file", f"there is no file `{_shown(path)}`", help=help)
+        return library.open(Path(path)), chosen or None
+    except Reported:
+        return None, None
+
+
+def _shown(path: str) -> str:
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in path[:200])
+
+
+def _choose(loaded: LoadedFile, name: str | None, report: Report) -> ast.Arch | ast.Space:
+    """The one arch or space that is asked for."""
+    models = loaded.models()
+    names = [model.name.id for model in models]
+    shown = loaded.file.source.name
+    if name is not None:
+        for model in models:
+            if model.name.id == name:
+                return model
+        report.fail(
+            "unknown-name", f"`{shown}` has no arch or space `{_shown(name)}`", help=did_you_mean(name, names, "it has")
+        )
+    if len(models) == 1:
+        return models[0]
+    if not models:
+        report.fail("no-model", f"`{shown}` has no arch and no space", help="write `arch NAME { ... }`")
+    # a file named after one of its archs holds that one
+    stem = loaded.path.name.partition(".")[0] if loaded.path else ""
+    for model in models:
+        if model.name.id == stem:
+            return model
+    report.fail(
+        "ambiguous-model",
+        f"`{shown}` has {len(models)} archs and spaces",
+        help="say which: " + ", ".join(f"`{shown}:{each}`" for each in names[:8]),
+    )
+
+
+def check(
+    specs: PathLike | Sequence[PathLike], *, set: Mapping[str, object] | None = None, at: tuple[int, int] | None = None
+) -> tuple[Diagnostic, ...]:
+    """Everything there is to say about specs: of each file every arch and space, or the one that is named. Raises nothing."""
+    report = Report()
+    for spec in [specs] if isinstance(specs, str | os.PathLike) else specs:
+        # each file has a library of its own: the root of its imports is its own folder
+        library = Library(report)
+        loaded, name = _opened(os.fspath(spec), library)
+        if loaded is not None:
+            _check_file(library, loaded, name, set, at)
+    return report.diagnostics
+
+
+def check_source(source: Source, *, path: Path | None = None) -> tuple[Diagnostic, ...]:
+    """As `check`, for a text at hand, such as that of a stream or an editor."""
+    report = Report()
+    library = Library(report)
+    loaded = library.text(source, folder=path.parent if path else None)
+    if loaded is not None:
+        _check_file(library, loaded, None, None, None)
+    return report.diagnostics
+
+
+def _check_file(
+    library: Library, loaded: LoadedFile, name: str | None, set: Mapping[str, object] | None, at: tuple[int, int] | None
+) -> None:
+    report = library.report
+    if name is not None:
+        with report.guard():
+            _resolved(library, loaded, _choose(loaded, name, report), set, at)
+        return
+    for item in loaded.models():
+        with report.guard():
+            _resolved(library, loaded, item, set, at)

@@ -1,0 +1,183 @@
+"""Expectations: what a spec says its counts are, and whether they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from math import ceil
+from typing import Literal
+
+from archdsl.ir.counts import flops, params, shares
+from archdsl.ir.network import Network
+from archdsl.lang import ast
+from archdsl.schema.units import Size
+from archdsl.source.diagnostic import Note, Report
+from archdsl.source.suggest import did_you_mean
+from archdsl.source.text import Span
+
+UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+QUANTITIES = ("params", "flops")
+RULES = ("fvcore",)
+
+Status = Literal["holds", "fails", "recorded", "not checked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The counts that a written number stands for, both ends included."""
+
+    low: int
+    high: int
+    exact: bool
+
+    def __contains__(self, count: int) -> bool:
+        return self.low <= count <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One `expect` line: what it says, and what was counted."""
+
+    quantity: str
+    written: str
+    bound: Bound
+    at: Size | None
+    rule: str
+    because: str | None
+    counted: int | None
+    status: Status
+    span: Span
+
+
+def amount(value: ast.Expr, report: Report, *, quantity: str) -> tuple[Decimal, Decimal, bool]:
+    """A written count as number, weight of its last digit, and whether it is a plain integer."""
+    if isinstance(value, ast.Integer):
+        return Decimal(value.value), Decimal(1), True
+    if isinstance(value, ast.Quantity):
+        unit = UNITS.get(value.unit)
+        if unit is None:
+            near = next((known for known in UNITS if value.unit[:1].upper() == known), None)
+            help = f"did you mean `{value.number}{near}`?" if near else "units are K, M, G and T: thousands of thousands"
+            where = Span(value.span.source, value.span.start + len(value.number), value.span.end)
+            report.fail("unknown-unit", f"`{quantity}` has no unit `{value.unit}`", where, "not a unit of counts", help=help)
+        digits = value.number.replace("_", "")
+        decimals = len(digits.partition(".")[2])
+        return Decimal(digits) * unit, Decimal(unit) / 10**decimals, False
+    report.fail(
+        "wrong-unit",
+        f"`{quantity}` is a count",
+        value.span,
+        "not a count",
+        help="write all digits, `13_142_760`, or some with a unit, `13.1M`",
+    )
+
+
+def bound(value: ast.Expr, report: Report, *, quantity: str) -> Bound:
+    """The counts that print as the digits written, rounded or cut off: papers do both."""
+    number, last, exact = amount(value, report, quantity=quantity)
+    if exact:
+        return Bound(int(number), int(number), exact=True)
+    return Bound(ceil(number - last / 2), ceil(number + last) - 1, exact=False)
+
+
+def size_at(value: ast.Expr | None, report: Report) -> Size | None:
+    """The size after `at`."""
+    if value is None:
+        return None
+    if isinstance(value, ast.Shape) and len(value.values) == 2 and min(value.values) > 0:
+        return Size(*value.values)
+    report.fail("wrong-type", "`at` is followed by a size", value.span, "not a size", help="write `at 224x224`")
+
+
+def counted_by(rule: ast.Ident | None, report: Report) -> str:
+    """The counting rule after `by`; fvcore's where none is named."""
+    if rule is None:
+        return "fvcore"
+    if rule.id not in RULES:
+        help = did_you_mean(rule.id, RULES, "rules are")
+        report.fail("unknown-rule", f"there is no counting rule `{rule.id}`", rule.span, "not a rule", help=help)
+    return rule.id
+
+
+def quantity_of(name: ast.Ident, report: Report) -> str:
+    """The quantity that is counted: `params` or `flops`."""
+    if name.id not in QUANTITIES:
+        help = did_you_mean(name.id, QUANTITIES, "counted are")
+        report.fail("unknown-quantity", f"`{name.id}` is not counted", name.span, "not a quantity", help=help)
+    return name.id
+
+
+def check_expectations(
+    expects: tuple[ast.Expect, ...],
+    network: Network | None,
+    report: Report,
+    *,
+    at: Callable[[Size], Network | None],
+    as_written: bool,
+) -> tuple[Expectation, ...]:
+    """Hold every `expect` line against the counts.
+
+    `network` is the spec as asked for; `at` gives the spec at another input size. With `as_written` false the spec was
+    overridden, and only lines whose size is that of the network are checked, if sizes alone were overridden.
+    """
+    found = []
+    for line in expects:
+        with report.guard():
+            found.append(_checked(line, network, report, at, as_written))
+    return tuple(found)
+
+
+def _checked(
+    line: ast.Expect,
+    network: Network | None,
+    report: Report,
+    at: Callable[[Size], Network | None],
+    as_written: bool,
+) -> Expectation:
+    quantity = quantity_of(line.quantity, report)
+    accepted = bound(line.value, report, quantity=quantity)
+    size = size_at(line.at, report)
+    rule = counted_by(line.by, report)
+    because = line.because.value if line.because else None
+    written = line.value.span.text
+
+    def told(counted: int | None, status: Status) -> Expectation:
+        return Expectation(quantity, written, accepted, size, rule, because, counted, status, line.span)
+
+    if network is None or not as_written:
+        return told(None, "not checked")
+    where = network if size is None or size == network.image.size else at(size)
+    if where is None:
+        return told(None, "not checked")
+    counted = params(where) if quantity == "params" else flops(where)
+    if counted in accepted:
+        if because is not None:
+            report.warn(
+                "needless-reason",
+                f"the count agrees, so `{quantity}` needs no reason",
+                line.because.span if line.because else line.span,
+                f"counted {counted:_}",
+                help="leave `because` out",
+            )
+        return told(counted, "holds")
+    if because is not None:
+        return told(counted, "recorded")
+    accepts = f"{accepted.low:_}" if accepted.exact else f"{accepted.low:_} to {accepted.high:_}"
+    report.error(
+        "expectation-failed",
+        f"{quantity} is {_like(counted, line.value)}, the spec expects {written}",
+        line.value.span,
+        f"accepts {accepts}, counted {counted:_}",
+        notes=[Note(f"largest shares: {shares(where, quantity)}; `archdsl count --by stage` shows all")],
+        help='correct the spec, or record why the published number differs: `because "..."`',
+    )
+    return told(counted, "fails")
+
+
+def _like(count: int, written: ast.Expr) -> str:
+    """A count with the digits and unit of what was written."""
+    if isinstance(written, ast.Quantity) and written.unit in UNITS:
+        decimals = len(written.number.partition(".")[2])
+        return f"{count / UNITS[written.unit]:.{decimals}f}{written.unit}"
+    return f"{count:_}"

@@ -1,0 +1,442 @@
+"""Shapes: the map at each place of an arch, and with it the network, its names and its cost in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from archdsl.ir.naming import named
+from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage, weights
+from archdsl.ir.part import (
+    Arch,
+    Chain,
+    Concat,
+    DropPath,
+    Fit,
+    Identity,
+    Leaf,
+    Line,
+    Part,
+    Read,
+    Split,
+    Stage,
+    Sum,
+    Value,
+    walk_parts,
+)
+from archdsl.ir.site import PlacedSite, Trace
+from archdsl.schema.cost import FREE, Cost
+from archdsl.schema.units import FeatureMap
+from archdsl.source import limits
+from archdsl.source.diagnostic import Note, Report, Reported
+from archdsl.source.text import Span
+
+
+def place(arch: Arch, report: Report) -> Network | None:
+    """The network of an arch; None if a map does not fit somewhere, which was then reported."""
+    try:
+        return _Placer(arch, report).network()
+    except Reported:
+        return None
+
+
+class _Placer:
+    def __init__(self, arch: Arch, report: Report) -> None:
+        self.arch = arch
+        self.report = report
+        self.trace = Trace(arch.image, arch.image_span)
+        self.values: dict[str, PlacedStage | Placed] = {}
+        self.traces: dict[str, Trace] = {}
+        self.where = ""
+
+    def network(self) -> Network:
+        arch = self.arch
+        self._check_size()
+        self.where = "the stem"
+        stem = self._section(arch.stem, arch.image, "stem") if arch.stem else None
+        start = stem.y if stem else arch.image
+        self.traces[""] = self.trace
+        reads = self._reads()
+        order = self._order(reads)
+        stages = {stage.name: stage for stage in arch.stages}
+        others = {value.name: value for value in (*arch.nodes, *arch.heads)}
+        for name in order:
+            source = reads[name]
+            before = self.values[source].y if source else start
+            self.trace = Trace(arch.image, arch.image_span, list(self.traces[source].steps))
+            if name in stages:
+                self.values[name] = self._stage(stages[name], before)
+            else:
+                self.where = f"`{name}`" if name != "head" else "the head"
+                self.values[name] = self._section(others[name].part, before, name)
+            self.traces[name] = self.trace
+        self.where = "`logits`"
+        logits = self._named(self._part(arch.logits, start))
+        reached = {part.value for part in walk_parts(arch.logits) if isinstance(part, Read)}
+        network = Network(
+            name=arch.name,
+            image=arch.image,
+            classes=arch.classes,
+            stem=stem,
+            stages=tuple(stages),
+            nodes=tuple(node.name for node in arch.nodes),
+            heads=tuple(head.name for head in arch.heads),
+            values={name: self.values[name] for name in order},
+            reads=reads,
+            logits=logits,
+            trained_only=frozenset(head.name for head in arch.heads if head.name not in reached),
+        )
+        self._check_parameters(network)
+        self._not_reached(network)
+        return network
+
+    # --- the graph ----------------------------------------------------------------------------------------------
+
+    def _reads(self) -> dict[str, str]:
+        """What each value is given: the stage before it in the text, a head the last stage; "" is the stem."""
+        reads: dict[str, str] = {}
+        before = ""
+        for stage in self.arch.stages:
+            reads[stage.name] = before
+            before = stage.name
+        for node in self.arch.nodes:
+            reads[node.name] = ""
+        for head in self.arch.heads:
+            reads[head.name] = before
+        # a value that begins by reading others needs nothing else
+        for name, part, _ in self._sources():
+            first = next(iter(_first_reads(part)), None)
+            if first is not None:
+                reads[name] = first.value
+        return reads
+
+    def _sources(self) -> Iterator[tuple[str, Part, Span]]:
+        for stage in self.arch.stages:
+            if stage.source is not None:
+                yield stage.name, stage.source, stage.span
+        for value in (*self.arch.nodes, *self.arch.heads):
+            yield value.name, value.part, value.span
+
+    def _needs(self, value: Stage | Value) -> Iterator[Read]:
+        parts: list[Part] = []
+        if isinstance(value, Stage):
+            parts = [part for part in (value.source, value.down, value.tail) if part]
+            lines = {id(block.lines): block.lines for block in value.blocks}
+            for block in lines.values():
+                for line in block:
+                    parts += [line.body, *([line.skip] if line.skip else [])]
+        else:
+            parts = [value.part]
+        for part in parts:
+            for inner in walk_parts(part):
+                if isinstance(inner, Read):
+                    yield inner
+
+    def _order(self, reads: dict[str, str]) -> list[str]:
+        """The values in an order in which each comes after all that it reads, otherwise as written."""
+        everything: list[Stage | Value] = [*self.arch.stages, *self.arch.nodes, *self.arch.heads]
+        values = {value.name: value for value in everything}
+        spans = {value.name: value.span for value in values.values()}
+        needs: dict[str, dict[str, Span]] = {}
+        for name, value in values.items():
+            needs[name] = {read.value: read.span for read in self._needs(value)}
+            if reads[name]:
+                needs[name].setdefault(reads[name], spans[name])
+        order: list[str] = []
+        done: set[str] = set()
+        while len(order) < len(values):
+            ready = [name for name in values if name not in done and all(need in done for need in needs[name])]
+            if not ready:
+                self._circle({name: needs[name] for name in values if name not in done})
+            order += ready
+            done.update(ready)
+        return order
+
+    def _circle(self, needs: dict[str, dict[str, Span]]) -> None:
+        path = [next(iter(needs))]
+        while True:
+            following = next(need for need in needs[path[-1]] if need in needs)
+            if following in path:
+                circle = [*path[path.index(following) :], following]
+                span = needs[circle[-2]][circle[-1]]
+                self.report.fail(
+                    "graph-cycle",
+                    "values read each other in a circle",
+                    span,
+                    " -> ".join(f"`{name}`" for name in reversed(circle)),
+                    help="a value can read only what is computed before it",
+                )
+            path.append(following)
+
+    def _not_reached(self, network: Network) -> None:
+        values: list[Stage | Value] = [*self.arch.stages, *self.arch.nodes, *self.arch.heads]
+        read = {network.reads[value.name] for value in values}
+        read |= {need.value for value in values for need in self._needs(value)}
+        for value in (*self.arch.stages, *self.arch.nodes):
+            if value.name not in read:
+                what = "stage" if isinstance(value, Stage) else "node"
+                self.report.warn(
+                    "not-reached",
+                    f"nothing reads {what} `{value.name}`",
+                    value.span,
+                    "computed for nothing",
+                    help="read it somewhere, or leave it out",
+                )
+
+    # --- limits -------------------------------------------------------------------------------------------------
+
+    def _check_size(self) -> None:
+        total = 0
+        counted: dict[int, int] = {}
+        for stage in self.arch.stages:
+            for block in stage.blocks:
+                if id(block.lines) not in counted:
+                    parts = [part for line in block.lines for part in (line.body, line.skip) if part]
+                    counted[id(block.lines)] = sum(isinstance(p, Leaf) for part in parts for p in walk_parts(part))
+                total += counted[id(block.lines)]
+        if total > limits.PARTS:
+            self.report.fail(
+                "limit-exceeded",
+                f"a network may have at most {limits.PARTS:_} components",
+                self.arch.span,
+                f"this one has {total:_}",
+                help="choose a smaller depth",
+            )
+
+    def _check_parameters(self, network: Network) -> None:
+        total = 0
+        for shape in weights(network).values():
+            count = 1
+            for extent in shape:
+                count *= extent
+            total += count
+        if total > limits.PARAMETERS:
+            self.report.fail(
+                "limit-exceeded",
+                f"a network may have at most {limits.PARAMETERS:_} parameters",
+                self.arch.span,
+                f"this one has {total:_}",
+                help="choose smaller dims or depths",
+            )
+
+    def _check_map(self, y: FeatureMap, span: Span) -> None:
+        if y.elements > limits.ELEMENTS:
+            self.report.fail(
+                "limit-exceeded",
+                f"a map may have at most {limits.ELEMENTS:_} elements",
+                span,
+                f"{y} has {y.elements:_}, in {self.where}",
+            )
+
+    # --- stages -------------------------------------------------------------------------------------------------
+
+    def _section(self, part: Part, x: FeatureMap, name: str) -> Placed:
+        placed = self._named(self._part(part, x))
+        if x.size and placed.y.size and x.size != placed.y.size:
+            self.trace.steps.append((name, x.size, placed.y.size))
+        return placed
+
+    def _named(self, placed: Placed) -> Placed:
+        return named([placed])[0]
+
+    def _stage(self, stage: Stage, x: FeatureMap) -> PlacedStage:
+        name = stage.name
+        here = x
+        source = down = tail = None
+        if stage.source is not None:
+            self.where = f"`{name}.from`"
+            source = self._section(stage.source, here, f"{name}.from")
+            here = source.y
+        if stage.down is not None:
+            self.where = f"`{name}.down`"
+            down = self._section(stage.down, here, f"{name}.down")
+            here = down.y
+        placed: dict[tuple[int, FeatureMap], PlacedBlock] = {}
+        blocks = []
+        for index, block in enumerate(stage.blocks):
+            key = (id(block.lines), here)
+            if key not in placed:
+                self.where = f"block {index} of `{name}`"
+                placed[key] = self._block(block.lines, here)
+            after = placed[key].y
+            if here.size and after.size and after.size != here.size:
+                self.trace.steps.append((f"{name}.{index}", here.size, after.size))
+            blocks.append(placed[key])
+            here = after
+        self._check_dim(stage, here)
+        if stage.tail is not None:
+            self.where = f"`{name}.tail`"
+            tail = self._section(stage.tail, here, f"{name}.tail")
+            here = tail.y
+        sections = [part.cost for part in (source, down, tail) if part]
+        cost = Cost.total([*sections, *(block.cost for block in blocks)])
+        rates = tuple(block.drop_rate for block in stage.blocks)
+        return PlacedStage(name, source, down, tuple(blocks), rates, tail, x, here, cost)
+
+    def _check_dim(self, stage: Stage, y: FeatureMap) -> None:
+        if stage.dim is not None and y.channels != stage.dim:
+            self.report.fail(
+                "dim-mismatch",
+                f"stage `{stage.name}` says dim = {stage.dim}, and its blocks give {y.channels} channels",
+                stage.span,
+                f"the map is {y} after its blocks",
+                help=f"let its `down` bring {stage.dim} channels: `down = conv(3x3, stride = 2)`, or correct `dim`",
+            )
+
+    def _block(self, lines: tuple[Line, ...], x: FeatureMap) -> PlacedBlock:
+        here = x
+        bodies: list[Placed] = []
+        skips: list[Placed | None] = []
+        costs: list[Cost] = []
+        for line in lines:
+            body = self._part(line.body, here)
+            skip = self._part(line.skip, here, branch=body.y) if line.skip else None
+            costs.append(body.cost)
+            if skip:
+                costs.append(skip.cost)
+            if line.residual:
+                kept = skip.y if skip else here
+                if kept != body.y:
+                    self._skip_shape(line, kept, body.y, skip is not None)
+                costs.append(Cost(unseen={"add": body.y.elements}))
+            bodies.append(body)
+            skips.append(skip)
+            here = body.y
+        bodies = named(bodies)
+        below = iter(named([skip for skip in skips if skip]))
+        placed = tuple(
+            PlacedLine(line.residual, body, next(below) if skip else None)
+            for line, body, skip in zip(lines, bodies, skips, strict=True)
+        )
+        return PlacedBlock(placed, x, here, Cost.total(costs))
+
+    def _skip_shape(self, line: Line, kept: FeatureMap, branch: FeatureMap, written: bool) -> None:
+        help = "make the skip path end with the shape of the branch" if written else "add `skip fit(conv(1x1) -> batchnorm)`"
+        if not written and kept.channels == branch.channels and kept.size != branch.size:
+            help = "keep the size in the branch, or bring the skip path to it: `skip avgpool(2x2)`"
+        if not written and kept.channels != branch.channels and kept.size == branch.size:
+            help = f"let the branch end with {kept.channels} channels, or add `skip fit(conv(1x1))`"
+        self.report.fail(
+            "skip-shape",
+            "a branch and its skip path must have one shape",
+            line.span,
+            f"in {self.where}: {kept} joins {branch}",
+            help=help,
+        )
+
+    # --- parts --------------------------------------------------------------------------------------------------
+
+    def _part(self, part: Part, x: FeatureMap, *, branch: FeatureMap | None = None) -> Placed:
+        match part:
+            case Leaf():
+                return self._leaf(part, x)
+            case Identity() | DropPath():
+                return Placed(part, x, x)
+            case Read():
+                return Placed(part, x, self.values[part.value].y)
+            case Chain():
+                return self._chain(part, x, branch)
+            case Sum():
+                return self._sum(part, x)
+            case Concat():
+                children = tuple(self._part(inner, x) for inner in part.parts)
+                self._agree(part, children, "`concat` joins maps of one size", channels=False)
+                y = children[0].y.with_channels(sum(child.y.channels for child in children))
+                self._check_map(y, part.span)
+                return Placed(part, x, y, children, cost=Cost.total(child.cost for child in children))
+            case Split():
+                return self._split(part, x)
+            case Fit():
+                if branch is None or x == branch:
+                    return Placed(part, x, x)
+                child = self._part(part.part, x)
+                return Placed(part, x, child.y, (child,), cost=child.cost)
+
+    def _leaf(self, part: Leaf, x: FeatureMap) -> Placed:
+        component = part.component
+        site = PlacedSite(self.report, part, x, self.trace, self.where)
+        for entry in component.schema.fields:
+            value = getattr(component, entry.name)
+            if entry.divides == "channels" and isinstance(value, int):
+                site.require_divides(entry.name, value, x.channels)
+        y = component.shape(x, site)
+        self._check_map(y, part.span)
+        return Placed(part, x, y, cost=component.cost(x))
+
+    def _chain(self, part: Chain, x: FeatureMap, branch: FeatureMap | None) -> Placed:
+        children = []
+        here = x
+        steps = len(self.trace.steps)
+        for inner in part.parts:
+            child = self._part(inner, here, branch=branch)
+            children.append(child)
+            if here.size and child.y.size and here.size != child.y.size and isinstance(inner, Leaf):
+                # told only while later parts of the chain may refuse; the whole section is one step afterwards
+                self.trace.steps.append((inner.label or inner.component.schema.name, here.size, child.y.size))
+            here = child.y
+        del self.trace.steps[steps:]
+        return Placed(part, x, here, tuple(children), cost=Cost.total(child.cost for child in children))
+
+    def _sum(self, part: Sum, x: FeatureMap) -> Placed:
+        children = tuple(self._part(inner, x) for inner in part.parts)
+        self._agree(part, children, "`+` adds maps of one shape", channels=True)
+        y = children[0].y
+        unseen = {}
+        if len(children) > 1:
+            unseen["add"] = (len(children) - 1) * y.elements
+        scaled = sum(scale not in (1.0, -1.0) for scale in part.scales) + (part.scales[0] == -1.0)
+        if scaled:
+            unseen["mul"] = scaled * y.elements
+        cost = Cost.total([*(child.cost for child in children), Cost(unseen=unseen) if unseen else FREE])
+        return Placed(part, x, y, children, cost=cost)
+
+    def _agree(self, part: Sum | Concat, children: tuple[Placed, ...], message: str, *, channels: bool) -> None:
+        first = children[0].y
+        for child in children[1:]:
+            if child.y.size != first.size or (channels and child.y.channels != first.channels):
+                self.report.fail(
+                    "sum-mismatch",
+                    message,
+                    child.part.span,
+                    f"{child.y} here, in {self.where}",
+                    notes=[Note(f"{first} here", children[0].part.span)],
+                    help="bring them to one shape: `conv(1x1)` changes the channels, a stride the size",
+                )
+
+    def _split(self, part: Split, x: FeatureMap) -> Placed:
+        count = len(part.parts)
+        if part.sizes is None and x.channels % count:
+            self.report.fail(
+                "split-mismatch",
+                "`split` cuts the channels into equal groups",
+                part.span,
+                f"{x.channels} channels, {count} parts, in {self.where}",
+                help="give the sizes: `split([m, n], a, b)`",
+            )
+        sizes = part.sizes or (x.channels // count,) * count
+        if sum(sizes) != x.channels or min(sizes) < 1:
+            self.report.fail(
+                "split-mismatch",
+                "the sizes of `split` add up to the channels",
+                part.span,
+                f"{' + '.join(map(str, sizes))} = {sum(sizes)}, and {x.channels} channels come in, in {self.where}",
+                help="correct the sizes",
+            )
+        children = tuple(self._part(inner, x.with_channels(size)) for inner, size in zip(part.parts, sizes, strict=True))
+        first = children[0].y
+        for child in children[1:]:
+            if child.y.size != first.size:
+                self.report.fail("sum-mismatch", "the parts of `split` must keep one size", child.part.span, f"{child.y} here")
+        y = first.with_channels(sum(child.y.channels for child in children))
+        return Placed(replace(part, sizes=sizes), x, y, children, cost=Cost.total(child.cost for child in children))
+
+
+def _first_reads(part: Part) -> Iterator[Read]:
+    """The values that a part begins with."""
+    if isinstance(part, Read):
+        yield part
+    elif isinstance(part, Chain):
+        yield from _first_reads(part.parts[0])
+    elif isinstance(part, Sum | Concat):
+        for inner in part.parts:
+            yield from _first_reads(inner)

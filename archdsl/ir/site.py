@@ -1,0 +1,129 @@
+"""The place where a component is used, as the component sees it: a way to refuse with the caret under the right words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from archdsl.ir.part import Leaf, Origin
+from archdsl.ir.values import origin_notes
+from archdsl.schema.units import FeatureMap, Size
+from archdsl.source.diagnostic import Note, Report
+from archdsl.source.text import Span
+
+# a size that comes through more places than this is told from its last ones
+_MAX_STEPS = 6
+
+
+@dataclass(slots=True)
+class Trace:
+    """How the map came to its size: the places that changed it, and where the input is written."""
+
+    image: FeatureMap
+    image_span: Span
+    steps: list[tuple[str, Size, Size]] = field(default_factory=list)
+
+    def note(self, size: Size) -> Note | None:
+        """Where a size came from; None where it is not the one last traced."""
+        last = self.steps[-1][2] if self.steps else self.image.size
+        if last != size or self.image.size is None:
+            return None
+        if not self.steps:
+            return Note(f"{size} is the input's own size", self.image_span)
+        words = [str(self.image.size)]
+        steps = self.steps
+        if len(steps) > _MAX_STEPS:
+            words = ["...", str(steps[-_MAX_STEPS][1])]
+            steps = steps[-_MAX_STEPS:]
+        for where, before, after in steps:
+            words.append(f"/ {_ratio(before, after)} ({where})")
+        return Note(f"{size} comes from the input: {' '.join(words)}", self.image_span)
+
+
+def _ratio(before: Size, after: Size) -> str:
+    tall, wide = round(before.height / after.height), round(before.width / after.width)
+    return str(tall) if tall == wide else f"{tall}x{wide}"
+
+
+@dataclass(slots=True)
+class PlacedSite:
+    """The `Site` of one component: its text, its input, and where to report."""
+
+    report: Report
+    leaf: Leaf
+    x: FeatureMap
+    trace: Trace
+    where: str
+
+    def require(self, holds: bool, message: str, *, field: str | None = None, label: str = "", help: str = "") -> None:
+        if not holds:
+            self._refuse("field-mismatch" if field else "shape-mismatch", message, field, label, help)
+
+    def require_map(self, x: FeatureMap) -> Size:
+        if x.size is None:
+            name = self.leaf.component.schema.name
+            self._refuse(
+                "shape-mismatch",
+                f"`{name}` needs a map, with height and width",
+                None,
+                "after pooling only channels are left",
+                "move it before the pooling",
+            )
+        assert x.size is not None
+        return x.size
+
+    def require_divisible(self, size: Size, by: Size, *, field: str, help: str = "") -> None:
+        if size.height % by.height or size.width % by.width:
+            name = self.leaf.component.schema.name
+            self._refuse(
+                "shape-mismatch",
+                f"`{name}` needs a map divisible by its {by} {field}",
+                None,
+                f"the map is {size} here",
+                help,
+                field,
+            )
+
+    def require_divides(self, field: str, value: int, channels: int) -> None:
+        """Refuse a field that does not divide the channels that come in."""
+        if value < 1 or channels % value:
+            name = self.leaf.component.schema.name
+            self._refuse(
+                "not-divisible",
+                f"`{field}` of `{name}` must divide the channels",
+                field,
+                f"{channels} channels come in, and {value} does not divide them",
+                f"choose a `dim` that is a multiple of {value}, or another `{field}`",
+            )
+
+    def _refuse(self, slug: str, message: str, field: str | None, label: str, help: str, about: str | None = None) -> None:
+        origin = self.leaf.arguments.get(field) if field else None
+        span = self.leaf.span
+        notes: list[Note] = []
+        if origin is not None:
+            span, notes = self._argument(origin)
+        elif about is not None and about in self.leaf.arguments:
+            written, _ = self._argument(self.leaf.arguments[about])
+            if not _inside(written, span):
+                notes = [Note(f"`{about}` is written here", written)]
+        size_note = self.trace.note(self.x.size) if slug == "shape-mismatch" and self.x.size else None
+        if size_note:
+            notes = [*notes, size_note]
+        where = f"in {self.where}"
+        self.report.fail(slug, message, span, f"{label}, {where}" if label else where, notes=notes[:3], help=help)
+
+    def _argument(self, origin: Origin) -> tuple[Span, list[Note]]:
+        return origin.span, origin_notes(origin)
+
+
+def _inside(inner: Span, outer: Span) -> bool:
+    return inner.source is outer.source and outer.start <= inner.start and inner.end <= outer.end
+
+
+def where_of(stage: str | None, section: str) -> str:
+    """How a place of the network is called: `s2.down`, block 3 of `s2`, the stem."""
+    return f"`{stage}.{section}`" if stage else f"the {section}"
+
+
+def shown(maps: Sequence[FeatureMap]) -> str:
+    return " and ".join(str(x) for x in maps)
