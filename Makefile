@@ -38,7 +38,8 @@ check: $(READY) ## format, lint, types, direction of imports, generated files
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/packaging/test_generated.py
+	$(BIN)/python -m archdsl.lang.grammar --check
+	$(BIN)/python -m archdsl.schema.registry --check
 
 golden: $(READY) ## rewrite the golden files; read the difference before committing it
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" --golden tests
