@@ -83,7 +83,9 @@ def test_feature_info_tells_what_hooks_see(small: Backbone, branching: Backbone)
     for module in (small, branching):
         seen = {}
         hooks = [
-            module.get_submodule(info.module).register_forward_hook(lambda _m, _x, y, n=info.name: seen.update({n: y.shape}))
+            module.get_submodule(info.module).register_forward_hook(
+                lambda _m, _x, y, n=info.name, seen=seen: seen.update({n: y.shape})
+            )
             for info in module.feature_info
         ]
         module(images(module, 2))

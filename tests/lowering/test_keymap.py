@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archdsl.lowering.keymap import KeyMap, keymap_from_text, read_keymap
+from archdsl.lowering.pattern import BadPattern, expanded, read_pattern
+from archdsl.source.diagnostic import Diagnostic, SpecError
+from archdsl.testing.golden import golden
+
+SPECS = Path("specs")
+
+
+def keymap(*rules: str) -> KeyMap:
+    return keymap_from_text("keys:\n" + "".join(f"  {rule}\n" for rule in rules))
+
+
+def refused(*rules: str, own: tuple[str, ...] = ()) -> Diagnostic:
+    with pytest.raises(SpecError) as caught:
+        keymap(*rules).official_names(own)
+    return caught.value.diagnostics[0]
+
+
+def test_a_rule_is_about_a_name_and_all_below_it() -> None:
+    names = keymap("head: head.linear").official_names(["head.linear.weight", "head.linear.bias"])
+    assert names == {"head.linear.weight": "head.weight", "head.linear.bias": "head.bias"}
+    assert keymap("gamma: scale").official_names(["scale"]) == {"scale": "gamma"}
+    assert "no rule" in refused("head: head.linear", own=("head.linear.weight", "head.linear_2.weight")).message
+
+
+def test_numbers_are_solved_for() -> None:
+    found = keymap("blocks.{i}.{j}: stages.s{i+1}.{2*j+1}.token")
+    assert found.official_names(["stages.s3.7.token.w"]) == {"stages.s3.7.token.w": "blocks.2.3.w"}
+    # an even block and stage 0 come from no whole number
+    assert refused("b.{i}.{j}: stages.s{i+1}.{2*j+1}.token", own=("stages.s3.6.token.w",)).slug == "key-map-mismatch"
+    assert refused("b.{i}: stages.s{i+1}", own=("stages.s0.w",)).slug == "key-map-mismatch"
+    # a number that would be below zero is none
+    assert "no rule" in refused("b.{i-2}: stages.{i}", own=("stages.1.w",)).message
+    assert keymap("b.{i-2}: stages.{i}").official_names(["stages.2.w"]) == {"stages.2.w": "b.0.w"}
+    # leading zeros are not how numbers are written
+    assert "no rule" in refused("b.{i}: stages.{i}", own=("stages.01.w",)).message
+    # one variable at two places has one value
+    assert keymap("b.{i}: x.{i}.{i+1}").official_names(["x.1.2"]) == {"x.1.2": "b.1"}
+    assert "no rule" in refused("b.{i}: x.{i}.{i+1}", own=("x.1.3",)).message
+
+
+def test_ranges_write_a_rule_out() -> None:
+    found = keymap("m.{j}.{a=0..1}.n: s.{2*j+a}.t", "r.{i=0..1}: t.{3*i+1}")
+    names = found.official_names(["s.0.t", "s.5.t", "t.1", "t.4"])
+    assert names == {"s.0.t": "m.0.0.n", "s.5.t": "m.2.1.n", "t.1": "r.0", "t.4": "r.1"}
+    assert "no rule" in refused("r.{i=0..1}: t.{i}", own=("t.2",)).message
+
+
+def test_each_rule_is_used_and_each_name_has_one() -> None:
+    unused = refused("a: b", "c: d", own=("b.w",))
+    assert (unused.label, unused.span.text) == ("nothing has such a name", "c: d")
+    twice = refused("a.{i}: b.{i}", "c: b.1", own=("b.0", "b.1"))
+    assert twice.label == "`b.1` has two rules"
+    assert twice.notes[0].span.text == "a.{i}: b.{i}"
+    same = refused("a.{i}: b.{i}", "a.0: c", own=("b.0", "c"))
+    assert same.label == "`b.0` and `c` get one official name, `a.0`"
+    cases = refused("a.{j}.{i=0..1}: b.{j+i}", own=("b.1",))
+    assert cases.label == "it gives `b.1` the names `a.1.0` and `a.0.1`"
+
+
+def test_many_names_without_a_rule_are_counted() -> None:
+    found = refused("a: b", own=("b", *(f"x.{i}" for i in range(14))))
+    assert found.message.startswith("14 names")
+    assert found.notes[0].message.endswith("x.9 ... 4 more")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no map"),
+        ("- a\n", "no map"),
+        ("keys:\n", "no `keys`"),
+        ("source: x\n", "no `keys`"),
+        ("names: {a: b}\n", "neither `source` nor `keys`"),
+        ("keys:\n  a: b\nkeys:\n  a: b\n", ""),
+        ("keys:\n  a: b\n  a: c\n", ""),
+        ("keys:\n  a:\n", "no name beside it"),
+        ("keys:\n  a: [b]\n", "no name beside it"),
+        ("keys:\n  a..c: b\n", "words between its points"),
+        ("keys:\n  a b: b\n", "letters, digits"),
+        ("keys:\n  a.{i: b\n", "letters, digits"),
+        ("keys:\n  a.{i}{j}: b.{i}.{j}\n", "between them"),
+        ("keys:\n  a.{i}: b\n", "`i` must stand on both sides"),
+        ("keys:\n  a.{i+j}: b.{i}.{j}\n", "one variable without a range"),
+        ("keys:\n  a.{i}: b.{0*i}\n", "1 or more"),
+        ("keys:\n  a.{-i}: b.{i}\n", "1 or more"),
+        ("keys:\n  a.{i i}: b.{i}\n", "is written like"),
+        ("keys:\n  a.{i*2}: b.{i}\n", "is written like"),
+        ("keys:\n  a.{}: b\n", "is written like"),
+        ("keys:\n  a.{i=2..1}: b.{i}\n", "the lower first"),
+        ("keys:\n  a.{i=0..999999}: b.{i}\n", "the lower first"),
+        ("keys:\n  a.{i=0..1}: b.{i=0..1}\n", "one side only"),
+        ("keys:\n  a.{i=0..1}.{i=0..1}: b.{i}\n", "written twice"),
+        ("keys:\n  a.{i=0..99}.{j=0..99}: b.{i}.{j}\n", "10000 combinations"),
+        ("keys:\n  a.{i=0..1}: b.{i-1}\n", "0 or more"),
+        ("keys:\n  a: !!python/object:os.system b\n", ""),
+        ("keys: &x\n  a: *x\n", ""),
+        ("keys:\n  a: b\n c: d\n", ""),
+    ],
+)
+def test_a_bad_key_map_is_refused_at_its_place(text: str, said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        keymap_from_text(text)
+    found = caught.value.diagnostics[0]
+    assert said in found.label
+    assert found.span is not None
+    assert str(caught.value)
+
+
+def test_two_mistakes_are_told_at_once() -> None:
+    with pytest.raises(SpecError) as caught:
+        keymap("a b: c", "d.{i}: e")
+    assert [found.slug for found in caught.value.diagnostics] == ["bad-key-map", "bad-key-map"]
+
+
+def test_plain_scalars_are_text() -> None:
+    # to YAML 1.1 these are a boolean and numbers
+    assert keymap("no: 010", "1_0: 0x1").official_names(["010", "0x1"]) == {"010": "no", "0x1": "1_0"}
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_keymap(tmp_path / "none.keys.yaml")
+    assert caught.value.diagnostics[0].slug == "unreadable-file"
+
+
+def test_a_pattern_is_read_backwards() -> None:
+    ((official, own),) = expanded(read_pattern("x.{i}.{3*j-1}"), read_pattern("y{j}.{i+4}"))
+    assert own.values(("2", "9")) == {"j": 2, "i": 5}
+    assert official.name({"j": 2, "i": 5}) == "x.5.5"
+    with pytest.raises(BadPattern):
+        read_pattern("x.{1+}")
+
+
+OWN_T = {
+    "": "stem.conv stem.batchnorm stem.conv_2 stem.batchnorm_2 head.batchnorm head.linear",
+    "down": "conv batchnorm",
+    "block": "dwconv layernorm token.qkv token.proj token.lepe layernorm_2 channel.fc1 channel.fc2",
+}
+OWN_STL = {
+    "": "stem.conv stem.batchnorm head.batchnorm head.linear",
+    "down": "batchnorm conv",
+    "block": "layernorm token.qkv token.proj token.lepe layernorm_2 channel.fc1 channel.fc2",
+}
+OWN_DAVIT = {
+    "": "stem.patch_embed stem.layernorm head.layernorm head.linear",
+    "down": "layernorm patch_embed",
+    "block": "dwconv layernorm token.qkv token.proj dwconv_2 layernorm_2 channel.fc1 channel.fc2",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "depths", "own"),
+    [
+        ("biformer_t", "biformer_tiny", (2, 2, 8, 2), OWN_T),
+        ("biformer_stl", "biformer_stl", (2, 2, 6, 2), OWN_STL),
+        ("davit_tiny", "davit_tiny", (2, 2, 6, 2), OWN_DAVIT),
+    ],
+)
+def test_packaged_key_maps_give_the_published_modules(name: str, model: str, depths: tuple, own: dict) -> None:
+    keys = own[""].split()
+    for stage, depth in enumerate(depths, 1):
+        if stage > 1:
+            keys += [f"stages.s{stage}.down.{part}" for part in own["down"].split()]
+        keys += [f"stages.s{stage}.{block}.{part}" for block in range(depth) for part in own["block"].split()]
+    names = read_keymap(SPECS / f"{name}.keys.yaml").official_names(keys)
+    published = {key.rpartition(".")[0] for key, _, _ in golden(model)["keys"]}
+    assert set(names.values()) == published
