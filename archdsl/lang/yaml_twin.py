@@ -295,7 +295,7 @@ class _Reader:
         return (
             self._expression(at, "`at`") if at else None,
             name_of(self._scalar(by, "`by` has a name"), self.report) if by else None,
-            plain_text(self._scalar(because, "`because` has a text"), self.report) if because else None,
+            plain_text(self._scalar(because, "`because` has a text", may_be_blank=True), self.report) if because else None,
         )
 
     def _requires(self, key: Scalar, value: Node) -> Items:
@@ -345,10 +345,10 @@ class _Reader:
         nodes = node.items if isinstance(node, Sequence) else (node,)
         return [self._scalar(entry, rule) for entry in nodes]
 
-    def _scalar(self, node: Node, rule: str) -> Scalar:
+    def _scalar(self, node: Node, rule: str, *, may_be_blank: bool = False) -> Scalar:
         if not isinstance(node, Scalar):
             self._structure(rule, node, "write a call: `name(field = value)`")
-        if not node.content.text.strip():
+        if node.empty or not (may_be_blank or node.content.text.strip()):
             self._fail("missing-value", rule, node.span, "nothing here", "write the value after the `:`, or leave the key out")
         return node
 

@@ -70,9 +70,7 @@ class _Open:
 def compose(source: Source, report: Report) -> tuple[Node | None, tuple[Comment, ...]]:
     """The node a YAML text holds (None: it holds none), and its comments. Raises `Reported`."""
     if len(source.text) > SIZE_LIMIT:
-        report.fail(
-            "limit-exceeded", f"a spec in YAML has at most {SIZE_LIMIT:_} characters, this one has {len(source.text):_}"
-        )
+        report.fail("limit-exceeded", f"YAML is read up to {SIZE_LIMIT:_} characters, this one has {len(source.text):_}")
     scalars: list[Scalar] = []
     try:
         root = _build(source, report, scalars)
@@ -125,11 +123,11 @@ def _place(event: yaml.Event) -> tuple[int, int]:
 def _refuse_document(source: Source, report: Report, event: yaml.DocumentStartEvent, number: int) -> None:
     span = Span(source, *_place(event))
     if event.version or event.tags:
-        report.fail("yaml-feature", "a spec has no YAML directives", span, "starts with `%`", help="leave the line out")
+        report.fail("yaml-feature", "YAML directives have no place here", span, "starts with `%`", help="leave the line out")
     if number > 1:
         report.fail(
             "yaml-feature",
-            "a spec is one YAML document",
+            "a file is one YAML document",
             span,
             "a second document starts",
             help="write several archs as a list: `- arch: one` and `- arch: two`",
@@ -140,11 +138,13 @@ def _refuse_feature(source: Source, report: Report, event: yaml.NodeEvent) -> No
     span = Span(source, *_place(event))
     quote = "share values with `let`; text that starts with this character is quoted"
     if isinstance(event, yaml.AliasEvent):
-        report.fail("yaml-feature", "a spec has no YAML aliases", span, "an alias", help=quote)
+        report.fail("yaml-feature", "YAML aliases have no place here", span, "an alias", help=quote)
     if event.anchor is not None:
-        report.fail("yaml-feature", "a spec has no YAML anchors", span.head(), "an anchor", help=quote)
+        report.fail("yaml-feature", "YAML anchors have no place here", span.head(), "an anchor", help=quote)
     if getattr(event, "tag", None) is not None:
-        report.fail("yaml-feature", "a spec has no YAML tags", span.head(), "a tag", help="leave it out, or quote the text")
+        report.fail(
+            "yaml-feature", "YAML tags have no place here", span.head(), "a tag", help="leave it out, or quote the text"
+        )
 
 
 def _scalar(source: Source, event: yaml.ScalarEvent) -> Scalar:
@@ -185,7 +185,7 @@ def _closed(source: Source, report: Report, opened: _Open, end: int) -> Node:
     for key, value in pairs:
         if key.value == "<<" and not key.style:
             report.error(
-                "yaml-feature", "a spec has no YAML merge keys", key.span, "a merge key", help="use `extends` or `let`"
+                "yaml-feature", "YAML merge keys have no place here", key.span, "a merge key", help="use `extends` or `let`"
             )
         elif key.value in unique:
             first = Note("the first one", unique[key.value][0].span)
