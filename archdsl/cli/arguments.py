@@ -83,6 +83,17 @@ def overrides(arguments: argparse.Namespace) -> dict[str, str] | None:
     return found or None
 
 
+def size(arguments: argparse.Namespace) -> tuple[int, int] | None:
+    """What `--at` says."""
+    if arguments.at is None:
+        return None
+    height, sign, width = arguments.at.partition("x")
+    numbers = (height, width)
+    if not sign or not all(number.isascii() and number.isdecimal() and len(number) < 7 for number in numbers):
+        raise CallError(f"`--at {arguments.at}` is no size", "write height and width in pixels, such as `--at 224x224`")
+    return int(height), int(width)
+
+
 def add_json(parser: argparse._ActionsContainer) -> None:
     """One JSON document instead of text."""
     parser.add_argument("--json", action="store_true", help="print one JSON document")

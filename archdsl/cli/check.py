@@ -32,10 +32,10 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     from archdsl import api
-    from archdsl.cli.arguments import overrides
+    from archdsl.cli.arguments import overrides, size
 
     specs = spec_files(args.specs, (".arch", ".yaml", ".yml"))
-    found = api.check(specs, set=overrides(args), at=args.at)
+    found = api.check(specs, set=overrides(args), at=size(args))
     if found or console.form == "json":
         console.diagnostics(found)
     if not any(diagnostic.severity == "error" for diagnostic in found):

@@ -34,9 +34,9 @@ def run(args: Namespace, console: Console) -> int:
     from archdsl import api
     from archdsl.budget.closed import closed_form
     from archdsl.budget.compare import compare
-    from archdsl.cli.arguments import overrides
+    from archdsl.cli.arguments import overrides, size
 
-    spec = api.load(args.spec, set=overrides(args), at=args.at)
+    spec = api.load(args.spec, set=overrides(args), at=size(args))
     with console.progress() as progress:
         progress.step("loading torch")
         from archdsl.budget.fvcore_count import measure
@@ -98,9 +98,9 @@ def _tables(spec: Spec, compared: Comparison, by: str | None, unicode: bool) -> 
         shares = [(row.name, exact(params[row.name].closed), *_row("", row)[1:]) for row in compared.parts]
         tables.append(Table(("stage", "params", "flops", "measured", ""), tuple(shares), frozenset({1, 2, 3})))
     elif by == "op":
-        shares = [_row(row.name, row) for row in compared.ops]
-        shares += [(f"{name} (no rule)", exact(count), "", "") for name, count in compared.unseen.items()]
-        tables.append(Table(("operator", "flops", "measured", ""), tuple(shares), frozenset({1, 2})))
+        ops = [_row(row.name, row) for row in compared.ops]
+        ops += [(f"{name} (no rule)", exact(count), "", "") for name, count in compared.unseen.items()]
+        tables.append(Table(("operator", "flops", "measured", ""), tuple(ops), frozenset({1, 2})))
     elif by == "component":
         from archdsl.report.shares import by_component, share_table
 

@@ -26,13 +26,13 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     from archdsl import api
-    from archdsl.cli.arguments import overrides
+    from archdsl.cli.arguments import overrides, size
     from archdsl.report.diff import changes
     from archdsl.report.written import difference, exact
 
     changed = overrides(args)
-    before = api.load(args.before, set=changed, at=args.at)
-    after = api.load(args.after, set=changed, at=args.at)
+    before = api.load(args.before, set=changed, at=size(args))
+    after = api.load(args.after, set=changed, at=size(args))
     found = changes(before.network, after.network)
     totals = {"params": (before.params, after.params), "flops": (before.flops, after.flops)}
     if args.json:

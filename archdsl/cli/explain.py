@@ -60,9 +60,9 @@ def run(args: Namespace, console: Console) -> int:
 
 def _value(args: Namespace, console: Console) -> int:
     from archdsl import api
-    from archdsl.cli.arguments import overrides
+    from archdsl.cli.arguments import overrides, size
 
-    spec = api.load(args.spec, set=overrides(args), at=args.at)
+    spec = api.load(args.spec, set=overrides(args), at=size(args))
     steps = spec.explain(args.what)
     from archdsl.source.diagnostic import Note
     from archdsl.source.render import notes

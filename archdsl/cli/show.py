@@ -32,10 +32,10 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     from archdsl import api
-    from archdsl.cli.arguments import overrides
+    from archdsl.cli.arguments import overrides, size
     from archdsl.report.stage_table import stage_rows, stage_table
 
-    spec = api.load(args.spec, set=overrides(args), at=args.at)
+    spec = api.load(args.spec, set=overrides(args), at=size(args))
     if args.json:
         network = spec.network
         document = {"version": 1, "name": spec.name, "kind": spec.kind, "hash": spec.hash}
@@ -64,5 +64,8 @@ def _totals(spec: Spec) -> str:
     from archdsl.report.written import exact
 
     lines = [f"params  {exact(spec.params)}", f"flops   {exact(spec.flops)} at {spec.network.image.size}"]
-    lines += [f"expect {entry.quantity} = {entry.written}: {entry.verdict}" for entry in spec.expectations]
+    for entry in spec.expectations:
+        at = f" at {entry.at}" if entry.at else ""
+        why = f", because {entry.because}" if entry.because else ""
+        lines.append(f"expect  {entry.quantity} = {entry.written}{at}: {entry.status}{why}")
     return "\n".join(lines)

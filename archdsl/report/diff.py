@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archdsl.ir import part as parts
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, leaves
-from archdsl.report.parts import over_blocks
+from archdsl.report.parts import over_blocks, text
 from archdsl.report.written import fields, written_component
 
 _NOTHING = "nothing"
@@ -22,29 +22,50 @@ class Change:
     after: str | None
 
     def __str__(self) -> str:
-        return f"{self.path} {self.before or _NOTHING} -> {self.after or _NOTHING}"
+        return f"{self.path} {_side(self.before)} -> {_side(self.after)}"
+
+
+def _side(value: str | None) -> str:
+    return _NOTHING if value is None else f"({value})" if " -> " in value and value[0] != "{" else value
 
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
-    """What stands at a path. `kind` is the component there; where it changes, its fields are not compared one by one."""
+    """What stands at a path. `kind` is the component there; where it changes, its fields are not compared one by one.
+
+    `whole` says all that stands there and below: enough where the other side has nothing.
+    """
 
     value: str
     kind: str = ""
     fields: tuple[tuple[str, str], ...] = ()
+    whole: str = ""
 
 
 def changes(before: Network, after: Network) -> list[Change]:
     """The differences in the order of the networks. Names of lets and the way a spec is written make none."""
     old, new = dict(_facts(before)), dict(_facts(after))
-    return [change for path in _merged(list(old), list(new)) for change in _compared(path, old.get(path), new.get(path))]
+    found: list[Change] = []
+    covered = "\n"
+    for path in _merged(list(old), list(new)):
+        if path.startswith(covered):
+            continue
+        left, right = old.get(path), new.get(path)
+        if left is None or right is None:
+            fact = left or right
+            assert fact is not None
+            said = fact.whole or fact.value
+            found.append(Change(path, said if left else None, said if right else None))
+            covered = f"{path}." if fact.whole else covered
+        else:
+            found.extend(_compared(path, left, right))
+    return found
 
 
-def _compared(path: str, old: _Fact | None, new: _Fact | None) -> Iterator[Change]:
-    if old == new:
-        return
-    if old is None or new is None or not old.kind or old.kind != new.kind:
-        yield Change(path, old.value if old else None, new.value if new else None)
+def _compared(path: str, old: _Fact, new: _Fact) -> Iterator[Change]:
+    if not old.kind or old.kind != new.kind:
+        if old.value != new.value:
+            yield Change(path, old.value, new.value)
         return
     left, right = dict(old.fields), dict(new.fields)
     for name in _merged(list(left), list(right)):
@@ -117,7 +138,7 @@ def _part(placed: Placed | None, path: str) -> Iterator[tuple[str, _Fact]]:
     if placed is None:
         return
     if not isinstance(placed.part, parts.Leaf):
-        yield path, _Fact(_shape(placed))
+        yield path, _Fact(_shape(placed), whole=text(placed))
     for key, leaf in leaves(placed, path):
         yield key, _fact(leaf)
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from archdsl.budget.closed import closed_form, part_levels
+from archdsl.ir import counts
+from archdsl.ir.counts import sections, short
 from archdsl.ir.network import Network, PlacedStage
 from archdsl.report.parts import in_turn, runs, slot, text
 from archdsl.report.table import Table
-from archdsl.report.written import brief
 from archdsl.schema.units import FeatureMap
 
 
 def stage_table(network: Network) -> Table:
     """A column each for stem, stages, nodes and heads in the order they are computed, and the totals."""
-    closed = closed_form(network)
     columns: list[tuple[str, ...]] = []
-    for level, name in part_levels(network).items():
+    for name, (_, params, cost) in zip(_names(network), sections(network), strict=True):
         y, middle = _place(network, name)
-        flops = "training" if name in network.trained_only else brief(closed.parts[level].flops)
-        columns.append((name or "stem", *_map(y), *middle, brief(closed.params_by_part[level]), flops))
-    columns.append(("total", "", "", "", "", "", brief(closed.params), brief(closed.flops)))
+        spent = "training" if name in network.trained_only else short(cost.flops)
+        columns.append((name or "stem", *_map(y), *middle, short(params), spent))
+    columns.append(("total", "", "", "", "", "", short(counts.params(network)), short(counts.flops(network))))
     names = ("", "output", "dim", "depth", "token", "channel", "params", "FLOPs")
     header, *rows = zip(names, *columns, strict=True)
     return Table(header, tuple(rows))
@@ -26,9 +25,8 @@ def stage_table(network: Network) -> Table:
 
 def stage_rows(network: Network) -> list[dict[str, object]]:
     """The same as plain data, exact."""
-    closed = closed_form(network)
     found: list[dict[str, object]] = []
-    for level, name in part_levels(network).items():
+    for name, (_, params, cost) in zip(_names(network), sections(network), strict=True):
         row: dict[str, object] = {"name": name or "stem", "output": list(_place(network, name)[0].shape)}
         value = network.values[name] if name else network.stem
         if isinstance(value, PlacedStage):
@@ -36,8 +34,13 @@ def stage_rows(network: Network) -> list[dict[str, object]]:
             row |= {"depth": len(value.blocks), **mixers, "drop_path": list(value.drop_rates)}
         elif value is not None:
             row["parts"] = text(value)
-        found.append({**row, "params": closed.params_by_part[level], "flops": closed.parts[level].flops})
+        found.append({**row, "params": params, "flops": cost.flops})
     return found
+
+
+def _names(network: Network) -> list[str]:
+    """The values in the order of `sections`; "" is the stem, which shares no name with a stage."""
+    return [*([""] if network.stem else []), *network.values]
 
 
 def _place(network: Network, name: str) -> tuple[FeatureMap, tuple[str, str, str]]:

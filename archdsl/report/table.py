@@ -63,6 +63,10 @@ class Table:
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
     def _repr_html_(self) -> str:
+        return self.html()
+
+    def html(self) -> str:
+        """A `table` element without style of its own but the alignment."""
         head = "".join(f"<th>{_html(cell)}</th>" for cell in self.header)
         body = "".join(f"<tr>{''.join(self._html_cell(at, cell) for at, cell in enumerate(row))}</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

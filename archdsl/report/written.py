@@ -8,8 +8,6 @@ from archdsl.schema.component import Component
 from archdsl.schema.field import MISSING, FromField, FromPlace, Part
 from archdsl.schema.units import Size
 
-_UNITS = ((1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1_000, "K"))
-
 
 def written(value: Any) -> str:
     """A field's value as a spec writes it."""
@@ -31,7 +29,7 @@ def written(value: Any) -> str:
         return f"as {value.field}"
     if isinstance(value, Part):
         return value.component
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
 
 
 def fields(component: Component) -> dict[str, str]:
@@ -45,8 +43,10 @@ def fields(component: Component) -> dict[str, str]:
 
 
 def written_component(component: Component) -> str:
-    """A component as a spec calls it: `routing(topk = 4, lepe = 5x5)`."""
-    said = ", ".join(f"{name} = {value}" for name, value in fields(component).items())
+    """A component as a spec calls it: `conv(3x3, out = 64)`; a size that comes first goes without its name."""
+    first = component.schema.fields[0] if component.schema.fields else None
+    bare = first.name if first and first.required and first.type == "Size" else None
+    said = ", ".join(value if name == bare else f"{name} = {value}" for name, value in fields(component).items())
     return f"{component.schema.name}({said})" if said else component.schema.name
 
 
@@ -63,16 +63,6 @@ def _is_default(component: Component, value: Any, default: Any) -> bool:
 def exact(count: int) -> str:
     """`13_142_760`."""
     return f"{count:_}"
-
-
-def brief(count: int) -> str:
-    """Three digits and a unit: `13.1M`."""
-    for size, unit in _UNITS:
-        # rounding may reach the next unit
-        if count >= size * 0.9995:
-            number = count / size
-            return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}{unit}"
-    return str(count)
 
 
 def difference(before: int, after: int) -> str:

@@ -1,0 +1,232 @@
+"""The frame of the command line: which verb, which stream, which exit code."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from archdsl.cli.console import CallError, Console
+from archdsl.cli.main import VERBS, exit_code, main, parser_of, verb
+from archdsl.source.diagnostic import Diagnostic, SpecError
+
+ROOT = Path(__file__).parents[2]
+
+
+def fake(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Make `list` fail."""
+
+    def run(args: object, console: object) -> int:
+        raise error
+
+    monkeypatch.setattr("archdsl.cli.list.run", run)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_the_help_of_a_verb_fits_a_terminal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    shown, said = capsys.readouterr()
+    lines = shown.splitlines()
+    assert said == ""
+    assert len(lines) <= 24, "\n".join(lines)
+    assert max(map(len, lines)) <= 100
+    assert lines[-3] == "examples:"
+    assert [line.strip() for line in lines[-2:]] == list(verb(name).EXAMPLES)
+    assert all(example.startswith(f"archdsl {name} ") for example in verb(name).EXAMPLES)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_examples_are_real_calls(name: str) -> None:
+    for example in verb(name).EXAMPLES:
+        words = example.split(" > ")[0].split()[2:]
+        parser_of(verb(name)).parse(words)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_is_called_as_its_module(name: str) -> None:
+    assert verb(name).NAME == name
+    assert verb(name).HELP[0].islower()
+    assert not verb(name).HELP.endswith(".")
+
+
+def test_the_overview_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert len(shown.splitlines()) <= 24
+    assert max(map(len, shown.splitlines())) <= 100
+    assert all(f"\n  {name} " in shown for name in VERBS)
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    import archdsl
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"archdsl {archdsl.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "error: a verb is missing"),
+        (["chekc"], "error: there is no verb `chekc`\nhelp: did you mean `check`?"),
+        (["xyzzy"], "error: there is no verb `xyzzy`\nhelp: verbs are check, fmt,"),
+        (["check", "--jsno", "a"], "error: `archdsl check` has no option `--jsno`\nhelp: did you mean `--json`?"),
+        (["list", "specs", "more"], "error: unexpected argument `more`"),
+        (["list", "spces"], "error: argument what: invalid choice: 'spces'"),
+        (["check"], "error: the following arguments are required: SPEC"),
+        (["check", "a.arch", "--set", "width"], "error: `--set width` has no value"),
+        (["check", "a.arch", "--set", "w=1", "--set", "w=2"], "error: `--set w` is given twice"),
+        (["list", "specs", "--slot", "token"], "error: `--slot` says nothing about specs"),
+        (["ch\x1b[2Jeck"], "error: there is no verb `chU+001B[2Jeck`"),
+    ],
+)
+def test_the_call_is_at_fault(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    shown, said = capsys.readouterr()
+    assert shown == ""
+    assert said.startswith(message)
+
+
+def test_options_of_every_verb_may_stand_before_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--color", "never", "-q", "--debug", "list", "components", "--plain"]) == 0
+    assert "routing\n" in capsys.readouterr().out
+
+
+def test_a_spec_at_fault(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    fake(monkeypatch, SpecError([Diagnostic("some-slug", "broken")]))
+    assert main(["list", "specs"]) == 1
+    assert capsys.readouterr() == ("", "error[some-slug]: broken\n\nerror: 1 error\n")
+    assert main(["list", "specs", "--json"]) == 1
+    shown, said = capsys.readouterr()
+    assert '"slug": "some-slug"' in shown
+    assert said == ""
+
+
+def test_codes_for_what_was_found() -> None:
+    warning = Diagnostic("s", "m", severity="warning")
+    unreadable = Diagnostic("unreadable-file", "m")
+    assert exit_code([]) == exit_code([warning]) == 0
+    assert exit_code([Diagnostic("s", "m"), warning]) == 1
+    assert exit_code([unreadable, warning]) == 2
+    assert exit_code([unreadable, Diagnostic("s", "m")]) == 1
+
+
+def test_an_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    fake(monkeypatch, KeyboardInterrupt())
+    assert main(["list", "specs"]) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_bug(debug: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    fake(monkeypatch, KeyError("s3"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert main(["list", "specs", *["--debug"] * debug]) == 3
+    shown, said = capsys.readouterr()
+    assert shown == ""
+    assert "error: archdsl failed, and your spec is not to blame: KeyError\n" in said
+    assert ("Traceback" in said) == debug
+    (report,) = tmp_path.iterdir()
+    assert str(report) in said
+    text = report.read_text()
+    assert "Traceback" in text
+    assert "archdsl list specs" in text
+
+
+def test_a_bug_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    fake(monkeypatch, ValueError("x"))
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
+    assert main(["list", "specs"]) == 3
+    assert "`--debug` shows where" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    call = f"'{sys.executable}' -m archdsl explain routing; echo code $? >&2"
+    run = subprocess.run(
+        ["bash", "-c", f"({call}) | true"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert run.stderr == "code 0\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("color", "environ", "terminal", "colored"),
+    [
+        ("auto", {}, True, True),
+        ("auto", {}, False, False),
+        ("auto", {"NO_COLOR": "1"}, True, False),
+        ("auto", {"NO_COLOR": ""}, True, True),
+        ("auto", {"FORCE_COLOR": "1"}, False, True),
+        ("auto", {"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
+        ("auto", {"TERM": "dumb"}, True, False),
+        ("always", {"NO_COLOR": "1"}, False, True),
+        ("never", {"FORCE_COLOR": "1"}, True, False),
+    ],
+)
+def test_colour(color: str, environ: dict[str, str], terminal: bool, colored: bool) -> None:
+    stream = Terminal() if terminal else io.StringIO()
+    console = Console(stream, stream, color=color, environ=environ)  # type: ignore[arg-type]
+    assert console.colored(stream) is colored
+
+
+def test_quiet_and_verbose() -> None:
+    found = [Diagnostic("a", "first", severity="warning"), Diagnostic("b", "second")]
+    out, err = io.StringIO(), io.StringIO()
+    console = Console(out, err, quiet=True)
+    console.say("hello")
+    console.reason("why")
+    console.diagnostics(found)
+    assert err.getvalue() == "error[b]: second\n\nerror: 1 error\n"
+    console.diagnostics(found[:1])
+    assert err.getvalue().count("\n") == 3
+    console = Console(out, err := io.StringIO(), verbose=True)
+    console.say("hello")
+    console.reason("why")
+    assert err.getvalue() == "hello\nwhy\n"
+    assert out.getvalue() == ""
+
+
+def test_progress_waits_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archdsl.cli.progress._PATIENCE", 0.01)
+    stream = Terminal()
+    with Console(stream, stream).progress() as progress:
+        progress.step("first\x1b[2J")
+        progress._timer.join()  # type: ignore[union-attr]
+        progress.step("second")
+    assert stream.getvalue() == "\r\x1b[KfirstU+001B[2J\r\x1b[Ksecond\r\x1b[K"
+
+
+def test_a_short_run_shows_no_progress() -> None:
+    stream = Terminal()
+    with Console(stream, stream).progress() as progress:
+        progress.step("first")
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("settings", [{"quiet": True}, {"form": "json"}])
+def test_no_progress_where_it_is_not_wanted(settings: dict[str, object]) -> None:
+    stream = Terminal()
+    assert Console(stream, stream, **settings).progress()._stream is None  # type: ignore[arg-type]
+
+
+def test_steps_without_a_terminal_are_reasons() -> None:
+    stream = io.StringIO()
+    with Console(stream, stream, verbose=True).progress() as progress:
+        progress.step("counting")
+    assert stream.getvalue() == "counting\n"
+
+
+def test_a_call_error_without_help() -> None:
+    assert CallError("x").help == ""
