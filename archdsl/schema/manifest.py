@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import archdsl
 from archdsl.schema.component import Component, Schema
 
 _HEAD = '''"""The built-in components: slot, class, and what each is. Written by `python -m archdsl.schema.registry --write`."""
@@ -56,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _components() -> Path:
-    assert archdsl.__file__
-    return Path(archdsl.__file__).parent / "components"
+    return Path(__file__).parents[1] / "components"
 
 
 def _declared() -> dict[str, tuple[str, Schema]]:

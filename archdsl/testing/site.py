@@ -6,7 +6,7 @@ from archdsl.schema.component import Component
 from archdsl.schema.units import FeatureMap, Size
 
 
-class Refused(Exception):  # noqa: N818 - said as the shape rules say it
+class Refused(Exception):
     """A component's refusal of a map or of its own fields, with what the diagnostic would say."""
 
     def __init__(self, message: str, *, field: str | None = None, label: str = "", help: str = "") -> None:
