@@ -27,13 +27,13 @@ def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     from archdsl import api
     from archdsl.cli.arguments import overrides, size
-    from archdsl.report.diff import changes
+    from archdsl.report.diff import changes, decision_changes
     from archdsl.report.written import difference, exact
 
     changed = overrides(args)
     before = api.load(args.before, set=changed, at=size(args))
     after = api.load(args.after, set=changed, at=size(args))
-    found = changes(before.network, after.network)
+    found = changes(before.network, after.network) + decision_changes(before.decisions, after.decisions)
     totals = {"params": (before.params, after.params), "flops": (before.flops, after.flops)}
     if args.json:
         listed = [{"path": change.path, "before": change.before, "after": change.after} for change in found]

@@ -33,14 +33,16 @@ def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     from archdsl import api
     from archdsl.cli.arguments import overrides, size
-    from archdsl.report.stage_table import stage_rows, stage_table
+    from archdsl.report.stage_table import decision_table, stage_rows, stage_table
 
     spec = api.load(args.spec, set=overrides(args), at=size(args))
     if args.json:
         network = spec.network
-        document = {"version": 1, "name": spec.name, "kind": spec.kind, "hash": spec.hash}
+        document: dict[str, object] = {"version": 1, "name": spec.name, "kind": spec.kind, "hash": spec.hash}
         document |= {"input": list(network.image.shape), "classes": network.classes}
-        console.json(document | {"params": spec.params, "flops": spec.flops, "rows": stage_rows(network)})
+        document |= {"params": spec.params, "flops": spec.flops, "rows": stage_rows(network)}
+        document["decisions"] = [{"path": found.path, "values": list(found.labels)} for found in spec.decisions]
+        console.json(document)
         return DONE
     if spec.diagnostics:
         console.diagnostics(spec.diagnostics)
@@ -48,7 +50,10 @@ def run(args: Namespace, console: Console) -> int:
     if args.markdown or args.latex:
         console.out(table.markdown() if args.markdown else table.latex())
     else:
-        console.out(f"{_title(spec)}\n\n{table.text(unicode=console.unicode)}\n\n{_totals(spec)}")
+        blocks = [_title(spec), table.text(unicode=console.unicode), _totals(spec)]
+        if spec.decisions:
+            blocks.append(decision_table(spec.decisions).text(unicode=console.unicode))
+        console.out("\n\n".join(blocks))
     return DONE
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from archdsl.ir import part as parts
+from archdsl.ir.decisions import Decision
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, leaves
 from archdsl.report.parts import over_blocks, text
 from archdsl.report.written import fields, written_component
@@ -60,6 +61,14 @@ def changes(before: Network, after: Network) -> list[Change]:
         else:
             found.extend(_compared(path, left, right))
     return found
+
+
+def decision_changes(before: Iterable[Decision], after: Iterable[Decision]) -> list[Change]:
+    """The differences between the decisions of two spaces."""
+    old, new = ({found.path: " | ".join(found.labels) for found in side} for side in (before, after))
+    return [
+        Change(path, old.get(path), new.get(path)) for path in _merged(list(old), list(new)) if old.get(path) != new.get(path)
+    ]
 
 
 def _compared(path: str, old: _Fact, new: _Fact) -> Iterator[Change]:
@@ -121,7 +130,7 @@ def _blocks(name: str, blocks: Iterable[PlacedBlock]) -> Iterator[tuple[str, _Fa
         value = over_blocks([fact.value if fact else _NOTHING for fact in found])
         if len(kinds) == 1 and None not in found:
             names = dict.fromkeys(name for fact in found if fact for name, _ in fact.fields)
-            said = {name: over_blocks([dict(fact.fields).get(name, "default") for fact in found if fact]) for name in names}
+            said = {name: over_blocks([dict(fact.fields)[name] for fact in found if fact]) for name in names}
             yield f"{name}.{path}", _Fact(value, kinds.pop(), tuple(said.items()))
         else:
             yield f"{name}.{path}", _Fact(value)
@@ -144,8 +153,10 @@ def _part(placed: Placed | None, path: str) -> Iterator[tuple[str, _Fact]]:
 
 
 def _fact(leaf: Placed) -> _Fact:
-    component = leaf.leaf
-    return _Fact(written_component(component), component.schema.name, tuple(fields(component).items()))
+    schema = leaf.leaf.schema
+    every = fields(leaf.leaf, [field.name for field in schema.fields])
+    # by its fields, not by its text: a default that is written out changes nothing
+    return _Fact(written_component(leaf.leaf), schema.name, tuple(every.items()))
 
 
 def _layout(block: PlacedBlock) -> str:

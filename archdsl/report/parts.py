@@ -13,8 +13,8 @@ def text(placed: Placed) -> str:
     """A part as a spec would write it."""
     part, inside = placed.part, placed.children
     match part:
-        case parts.Leaf(component=component):
-            return written_component(component)
+        case parts.Leaf(component=component, arguments=arguments):
+            return written_component(component, arguments)
         case parts.Chain():
             return " -> ".join(_term(child) for child in inside)
         case parts.Sum(scales=scales):
@@ -48,12 +48,7 @@ def slot(block: PlacedBlock, name: str) -> str | None:
     for line in block.lines:
         if found := next(_named(line.body, name), None):
             return text(found)
-    fitting = [
-        written_component(placed.leaf)
-        for line in block.lines
-        for _, placed in leaves(line.body)
-        if placed.leaf.schema.slot == name
-    ]
+    fitting = [text(placed) for line in block.lines for _, placed in leaves(line.body) if placed.leaf.schema.slot == name]
     return ", ".join(fitting) or None
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from archdsl.ir import counts
 from archdsl.ir.counts import sections, short
+from archdsl.ir.decisions import Decision
 from archdsl.ir.network import Network, PlacedStage
 from archdsl.report.parts import in_turn, runs, slot, text
 from archdsl.report.table import Table
@@ -21,6 +24,12 @@ def stage_table(network: Network) -> Table:
     names = ("", "output", "dim", "depth", "token", "channel", "params", "FLOPs")
     header, *rows = zip(names, *columns, strict=True)
     return Table(header, tuple(rows))
+
+
+def decision_table(decisions: Iterable[Decision]) -> Table:
+    """What a space leaves open: a row for each decision."""
+    rows = tuple((found.path, str(len(found.labels)), " | ".join(found.labels)) for found in decisions)
+    return Table(("decision", "values", ""), rows, frozenset({1}))
 
 
 def stage_rows(network: Network) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from archdsl.schema.component import Component
@@ -32,21 +33,22 @@ def written(value: Any) -> str:
     return f"{value:g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
 
 
-def fields(component: Component) -> dict[str, str]:
-    """The fields of a component that are not as by default, as a spec writes them."""
+def fields(component: Component, also: Collection[str] = ()) -> dict[str, str]:
+    """The fields of a component that are not as by default, and those named by `also`, as a spec writes them."""
     found = {}
     for entry in component.schema.fields:
         value = getattr(component, entry.name)
-        if not _is_default(component, value, entry.default):
+        if entry.name in also or not _is_default(component, value, entry.default):
             found[entry.name] = written(value)
     return found
 
 
-def written_component(component: Component) -> str:
+def written_component(component: Component, also: Collection[str] = ()) -> str:
     """A component as a spec calls it: `conv(3x3, out = 64)`; a size that comes first goes without its name."""
     first = component.schema.fields[0] if component.schema.fields else None
     bare = first.name if first and first.required and first.type == "Size" else None
-    said = ", ".join(value if name == bare else f"{name} = {value}" for name, value in fields(component).items())
+    shown = fields(component, also).items()
+    said = ", ".join(value if name == bare else f"{name} = {value}" for name, value in shown)
     return f"{component.schema.name}({said})" if said else component.schema.name
 
 

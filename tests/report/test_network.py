@@ -1,0 +1,126 @@
+"""What is told of a network agrees with the network."""
+
+from __future__ import annotations
+
+import pytest
+
+from archdsl import api
+from archdsl.report.diff import changes
+from archdsl.report.parts import in_turn, over_blocks, runs, text
+from archdsl.report.shares import by_component
+from archdsl.report.stage_table import stage_rows, stage_table
+from archdsl.report.written import difference, written, written_component
+
+SPECS = ["@biformer_t", "@biformer_stl", "@davit_tiny"]
+
+
+def told(before: str, after: str) -> list[str]:
+    return [str(change) for change in changes(api.load(before).network, api.load(after).network)]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_rows_add_up(name: str) -> None:
+    spec = api.load(name)
+    rows = stage_rows(spec.network)
+    assert sum(row["params"] for row in rows) == spec.params  # type: ignore[misc]
+    assert sum(row["flops"] for row in rows) == spec.flops  # type: ignore[misc]
+    assert [row["name"] for row in rows] == list(stage_table(spec.network).header[1:-1])
+    assert sum(share.params for share in by_component(spec.network)) == spec.params
+    assert sum(share.flops for share in by_component(spec.network)) == spec.flops
+
+
+def test_the_table_of_the_paper() -> None:
+    rows = {row[0]: row[1:] for row in stage_table(api.load("@biformer_t").network).rows}
+    assert rows["output"] == ("56x56", "56x56", "28x28", "14x14", "7x7", "", "")
+    assert rows["dim"] == ("64", "64", "128", "256", "512", "1000", "")
+    assert rows["depth"] == ("", "2", "2", "8", "2", "", "")
+    assert rows["token"][3] == "routing\n  topk = 16\n  regions = 7x7\n  head_dim = 32\n  lepe = 5x5"
+    assert rows["params"][-1] == "13.1M"
+
+
+def test_mixers_in_turn() -> None:
+    rows = {row[0]: row for row in stage_table(api.load("@davit_tiny").network).rows}
+    assert rows["token"][2].splitlines()[0] == "in turn"
+    assert "channel_attention" in rows["token"][2]
+
+
+def test_the_stem_as_written() -> None:
+    stem = api.load("@biformer_t").network.stem
+    assert stem
+    assert text(stem) == (
+        "conv(3x3, out = 32, stride = 2x2) -> batchnorm -> gelu -> conv(3x3, out = 64, stride = 2x2) -> batchnorm"
+    )
+
+
+def test_no_difference() -> None:
+    assert told("@biformer_t", "@biformer_t") == []
+
+
+def test_a_deeper_one() -> None:
+    found = told("@biformer_t", "@biformer_s")
+    assert [line for line in found if "depth" in line] == [
+        "s1.depth 2 -> 4",
+        "s2.depth 2 -> 4",
+        "s3.depth 8 -> 18",
+        "s4.depth 2 -> 4",
+    ]
+    assert all("depth" in line or "drop_path" in line for line in found)
+
+
+def test_other_parts() -> None:
+    found = told("@biformer_t", "@biformer_stl")
+    assert "s1.dwconv dwconv(3x3) -> nothing" in found
+    assert "s2.down (conv -> batchnorm) -> (batchnorm -> conv)" in found
+    assert (
+        "s1.channel.ratio 3 -> 4" in found
+        or "s1.channel.ratio 3 -> default" in found
+        or "s1.channel.ratio 3 -> nothing" in found
+    )
+
+
+def test_another_network_altogether() -> None:
+    found = told("@biformer_t", "@davit_tiny")
+    assert any(line.startswith("s3.token routing(topk = 16, lepe = 5x5) -> cycle(window_attention(7x7)") for line in found)
+
+
+def test_one_value() -> None:
+    before, after = api.load("@biformer_t"), api.load("@biformer_t", set={"s3.depth": "9", "s1.token.topk": "2"})
+    found = [str(change) for change in changes(before.network, after.network)]
+    assert "s3.depth 8 -> 9" in found
+    assert "s1.token.topk 1 -> 2" in found
+
+
+def test_blocks_in_short() -> None:
+    assert over_blocks(["a", "a"]) == "a"
+    assert over_blocks(["a", "b", "a"]) == "cycle(a, b)"
+    assert over_blocks(["a", "a", "a", "a", "a", "b"]) == "5 x a, 1 x b"
+    assert over_blocks([]) == ""
+    assert in_turn([]) is None
+    assert runs(["a", "b", "b"]) == [(1, "a"), (2, "b")]
+
+
+def test_values_as_written() -> None:
+    assert [written(value) for value in (None, True, 1e-6, 2.0, "x", (1.0, 2.0))] == [
+        "none",
+        "true",
+        "1e-6",
+        "2",
+        '"x"',
+        "[1, 2]",
+    ]
+
+
+def test_defaults_are_left_out() -> None:
+    from archdsl.components.channel.mlp.spec import Mlp
+    from archdsl.components.map.gelu.spec import Gelu
+    from archdsl.components.map.relu.spec import Relu
+
+    assert written_component(Mlp(4.0, Gelu())) == "mlp"
+    assert written_component(Mlp(3.0, Relu())) == "mlp(ratio = 3, act = relu)"
+
+
+def test_differences() -> None:
+    assert difference(10, 10) == "the same"
+    assert difference(1000, 1500) == "+500 (+50.0 %)"
+    assert difference(2_000_000, 1_000_000) == "-1_000_000 (-50.0 %)"
+    assert difference(0, 5) == "+5"
