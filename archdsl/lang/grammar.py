@@ -25,7 +25,8 @@ class Tables:
 
     `rows[state][symbol]` is the next state after a terminal or a non-terminal, or `~rule` where a rule ends.
     `rules[rule]` has the non-terminal it makes, the number of symbols it takes, and its name in the grammar: its alias,
-    else the non-terminal; empty where it only hands its one part on. `starts` and `ends` have the first and the accepting state of each start symbol.
+    else the non-terminal; empty where it only hands its one part on. `starts` and `ends` have the first and the
+    accepting state of each start symbol.
     `patterns` are the terminals that are regular expressions or signs, in the order to try them; `words` the reserved words.
     """
 
@@ -47,7 +48,7 @@ def tables() -> Tables:
         text = grammar.read_bytes()
     except OSError:
         return _unpacked(shipped.TABLES)
-    return _unpacked(shipped.TABLES if shipped.GRAMMAR == fingerprint(text) else make(text.decode("utf-8")))
+    return _unpacked(shipped.TABLES if fingerprint(text) == shipped.GRAMMAR else make(text.decode("utf-8")))
 
 
 def fingerprint(text: bytes) -> int:
@@ -60,7 +61,7 @@ def make(text: str, *, strict: bool = False) -> Constants:
     import lark
 
     made = lark.Lark(text, parser="lalr", lexer="basic", maybe_placeholders=False, start=list(STARTS), strict=strict)
-    table = made.parser.parser._parse_table  # type: ignore[attr-defined]
+    table = made.parser.parser._parse_table
     rules = {rule: index for index, rule in enumerate(made.rules)}
     # Lark numbers states differently in each process; walking from the starts in a fixed order does not
     number: dict[int, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from archdsl.lang import ast
 from archdsl.lang.build import DEEPER, Action, Builder, Parts
@@ -45,12 +45,16 @@ def _parse(start: str, source: Source, tokens: list[Token], report: Report) -> A
     states = [table.starts[start]]
     values: list[Any] = []
     places: list[tuple[int, int, int]] = []
-    for index, token in enumerate(tokens):
+    for token in tokens:
         kind = token.kind
         while True:
             action = rows[states[-1]].get(kind)
             if action is None:
-                _diagnose(start, source, tokens, index, report)
+                # the explanations are long and rarely needed
+                from archdsl.lang.recover import diagnose
+
+                diagnose(start, source, tokens, report)
+                raise Reported
             if action >= 0:
                 states.append(action)
                 values.append(token)
@@ -70,7 +74,8 @@ def _parse(start: str, source: Source, tokens: list[Token], report: Report) -> A
                 place = (covered[0][0], covered[-1][1], max([depth for _, _, depth in covered]) + deeper)
                 if place[2] > EXPRESSION_DEPTH:
                     span = Span(source, place[0], place[1])
-                    report.fail("limit-exceeded", f"an expression is at most {EXPRESSION_DEPTH} levels deep", span.head(), "one more")
+                    message = f"an expression is at most {EXPRESSION_DEPTH} levels deep"
+                    report.fail("limit-exceeded", message, span.head(), "one level more")
             del states[len(states) - size :]
             if make is not None:
                 values.append(make(_spread(parts), Span(source, place[0], place[1])))
@@ -108,9 +113,3 @@ def _spread(parts: Parts) -> Parts:
         else:
             spread.append(part)
     return spread
-
-
-def _diagnose(start: str, source: Source, tokens: list[Token], index: int, report: Report) -> NoReturn:
-    """Say what is wrong at a token that cannot stand where it does, and what else is wrong behind it."""
-    span = Span(source, tokens[index].start, tokens[index].end)
-    report.fail("unexpected-text", "this cannot stand here", span, "not expected")

@@ -77,5 +77,10 @@ def _span(source: Source, token: Token) -> Span:
 def _pattern() -> re.Pattern[str]:
     groups = [f"(?P<{name}>{pattern})" for name, pattern in tables().patterns]
     # the grammar's terminals come first, so these get what none of them takes
-    groups += ["(?P<WORD>[A-Za-z]+)", f'(?P<{OPEN_STRING}>"[^"\\r\\n]*)', f"(?P<{BAD_NUMBER}>[0-9][0-9A-Za-z_]*%?)", f"(?P<{UNKNOWN}>.)"]
+    groups += [
+        "(?P<WORD>[A-Za-z]+)",
+        f'(?P<{OPEN_STRING}>"[^"\\r\\n]*)',
+        f"(?P<{BAD_NUMBER}>[0-9][0-9A-Za-z_]*%?)",
+        f"(?P<{UNKNOWN}>.)",
+    ]
     return re.compile("|".join(groups))

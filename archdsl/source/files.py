@@ -12,7 +12,9 @@ from archdsl.source.text import Source, Span
 
 # C0 without tab and the line breaks, DEL, C1, the line separators of Unicode, the marks that change the direction of
 # text, and a byte order mark anywhere but at the start; a carriage return must stand before a line feed
-_REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]|\r(?!\n)")
+_REFUSED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]|\r(?!\n)"
+)
 _BOM = b"\xef\xbb\xbf"
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -92,7 +94,9 @@ def _refuse_kind(status: os.stat_result, name: str, report: Report) -> None:
 
 
 def _refuse_size(name: str, size: str, report: Report) -> None:
-    report.fail("limit-exceeded", f"a spec has at most {FILE_BYTES:_} bytes, {_quoted(name)} has {size}", help="is it a spec at all?")
+    report.fail(
+        "limit-exceeded", f"a spec has at most {FILE_BYTES:_} bytes, {_quoted(name)} has {size}", help="is it a spec at all?"
+    )
 
 
 def _refuse_text(name: str, before: str, label: str, report: Report) -> None:

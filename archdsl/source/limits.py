@@ -31,3 +31,4 @@ PARTS: Final = 20_000  # components of a network
 PARAMETERS: Final = 5_000_000_000
 ELEMENTS: Final = 2**31  # of one image's map anywhere in the network
 DECISIONS: Final = 1_000
+DOMAIN: Final = 10_000  # values of one range

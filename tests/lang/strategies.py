@@ -13,7 +13,24 @@ from archdsl.source.text import Source, Span
 
 NOWHERE = Span(Source("made by a test", ""), 0, 0)
 
-_COMMON = ["dim", "depth", "width", "token", "channel", "norm", "conv", "s1", "s2", "heads", "kernel", "x", "x3", "e_6", "none", "true"]
+_COMMON = [
+    "dim",
+    "depth",
+    "width",
+    "token",
+    "channel",
+    "norm",
+    "conv",
+    "s1",
+    "s2",
+    "heads",
+    "kernel",
+    "x",
+    "x3",
+    "e_6",
+    "none",
+    "true",
+]
 
 
 @cache
@@ -200,7 +217,13 @@ def _requires(draw: Any) -> ast.Require:
 def spaces(*, distinct: bool = False) -> st.SearchStrategy[ast.Space]:
     budgets = st.builds(
         lambda what, sign, value, at, by: ast.Budget(what, sign, value, at, by, NOWHERE),
-        *(idents(), st.sampled_from(["<=", "<", ">="]), expressions(leaves=3), st.none() | expressions(leaves=2), st.none() | idents()),
+        *(
+            idents(),
+            st.sampled_from(["<=", "<", ">="]),
+            expressions(leaves=3),
+            st.none() | expressions(leaves=2),
+            st.none() | idents(),
+        ),
     )
     objectives = st.builds(
         lambda direction, name: ast.Objective(direction, name, NOWHERE), st.sampled_from(["maximize", "minimize"]), idents()
