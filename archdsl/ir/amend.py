@@ -191,7 +191,7 @@ class Refinement:
         if not isinstance(expr, ast.Call):
             return {}
         kind = registry.lookup(component)
-        fields = kind.schema.fields if kind else ()
+        fields = kind.schema.fields if isinstance(kind, type) else ()
         own = {}
         for argument in expr.arguments:
             if argument.name is None:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import TypeVar
+from functools import partial
 
-from archdsl.ir import values
+from archdsl.ir.attempt import Attempt
+from archdsl.ir.attributes import attribute, count
 from archdsl.ir.evaluate import Context, DomainKey, Env
-from archdsl.ir.model import Model, Place
-from archdsl.ir.part import Arch, Block, Chain, DropPath, Line, Part, Read, Stage, Value, parts_of, walk_parts
-from archdsl.ir.values import Ramp, Val, is_number, kind_of, origin_notes
+from archdsl.ir.model import Model
+from archdsl.ir.part import Arch, Chain, Part, Read, Value, parts_of, walk_parts
+from archdsl.ir.stages import StageResolver
+from archdsl.ir.values import kind_of
 from archdsl.lang import ast
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source import limits
-from archdsl.source.diagnostic import Report, Reported
-from archdsl.source.suggest import did_you_mean
+from archdsl.source.diagnostic import Report
 from archdsl.source.text import Span
 
 Point = Mapping[DomainKey, int | Fraction]
-T = TypeVar("T")
 
 
 def resolve(model: Model, report: Report, point: Point | None = None) -> Arch | None:
@@ -35,21 +35,22 @@ class _Resolver:
         self.model = model
         self.report = report
         self.context = Context(model, report, point)
-        self.failed = False
+        self.attempt = Attempt()
+        self.stages = StageResolver(self.context, self.attempt)
         self.top = Env(self.context, (model.place,), f"`{model.name}`", model.span)
 
     def arch(self) -> Arch | None:
         model = self.model
-        image = self._try(self._image)
-        classes = self._try(self._classes)
-        stage_envs = {name: self._stage_env(place) for name, place in model.stages.items()}
-        depths = {name: self._try(lambda e=env: self._depth(e)) for name, env in stage_envs.items()}
-        rates = self._try(lambda: self._drop_rates(stage_envs, depths))
+        image = self.attempt(self._image)
+        classes = self.attempt(self._classes)
+        stage_envs = {name: self.stages.env(place) for name, place in model.stages.items()}
+        depths = {name: self.attempt(partial(self.stages.depth, env)) for name, env in stage_envs.items()}
+        rates = self.attempt(lambda: self.stages.drop_rates(stage_envs, depths))
         stages = []
         for index, (name, env) in enumerate(stage_envs.items()):
             depth = depths[name]
             if depth is not None and sum(d or 0 for d in depths.values()) <= limits.BLOCKS:
-                stages.append(self._stage(env, name, depth, rates[name] if rates else (0.0,) * depth, first=index == 0))
+                stages.append(self.stages.stage(env, name, depth, rates[name] if rates else (0.0,) * depth, first=index == 0))
         if not model.stages:
             self._missing(
                 "missing-stage", "an arch needs at least one stage", "write `stage NAME { dim = ..., depth = ..., ... }`"
@@ -58,14 +59,14 @@ class _Resolver:
             self._too_deep()
         first = next(iter(stage_envs.values()), None)
         last = next(reversed(stage_envs.values()), None) if stage_envs else None
-        stem = self._try(lambda: self._section("stem", first))
-        nodes = [self._try(lambda n=node: self._node(n)) for node in model.nodes.values()]
-        heads = [self._try(lambda n=name, h=head: self._head(n, h, last)) for name, head in model.heads.items()]
+        stem = self.attempt(lambda: self._section("stem", first))
+        nodes = [self.attempt(partial(self._node, node)) for node in model.nodes.values()]
+        heads = [self.attempt(partial(self._head, name, head, last)) for name, head in model.heads.items()]
         if not model.heads:
             self._missing("missing-head", "an arch needs a head", "write `head = mean -> linear(classes)`")
-        logits = self._try(self._logits) if model.heads else None
+        logits = self.attempt(self._logits) if model.heads else None
         self._unused_lets()
-        if self.failed or image is None or classes is None or logits is None:
+        if self.attempt.failures or image is None or classes is None or logits is None:
             return None
         image_map, image_span = image
         return Arch(
@@ -81,29 +82,14 @@ class _Resolver:
             model.span,
         )
 
-    def _try(self, work: Callable[[], T]) -> T | None:
-        """The result of work, or None after a failure: what does not depend on it goes on."""
-        try:
-            return work()
-        except Reported:
-            self.failed = True
-            return None
-
     def _missing(self, slug: str, message: str, help: str) -> None:
-        self.failed = True
+        self.attempt.failures += 1
         self.report.error(slug, message, self.model.span, "nothing here says it", help=help)
 
     # --- the arch -----------------------------------------------------------------------------------------------
 
-    def _attribute(self, env: Env, name: str) -> Val | None:
-        """The value of an attribute seen from a place, nearest first; None where no place gives it."""
-        for place in env.places:
-            if name in place.attributes:
-                return env.evaluate(place.attributes[name].value)
-        return None
-
     def _image(self) -> tuple[FeatureMap, Span]:
-        val = self._attribute(self.top, "input")
+        val = attribute(self.top, "input")
         if val is None:
             self.report.fail(
                 "missing-attribute",
@@ -126,7 +112,7 @@ class _Resolver:
         return image, val.span
 
     def _classes(self) -> int:
-        val = self._attribute(self.top, "classes")
+        val = attribute(self.top, "classes")
         if val is None:
             self.report.fail(
                 "missing-attribute",
@@ -135,223 +121,16 @@ class _Resolver:
                 "no `classes`",
                 help="write `classes = 1000`",
             )
-        return self._count(val, "classes", limits.MAGNITUDE)
-
-    def _count(self, val: Val, name: str, most: int) -> int:
-        if not is_number(val.value):
-            self.report.fail(
-                "wrong-type",
-                f"`{name}` is a whole number",
-                val.span,
-                f"this is {kind_of(val.value)}",
-                notes=origin_notes(val.origin),
-            )
-        count = values.whole(val, f"`{name}`", self.report)
-        if count < 1:
-            notes = origin_notes(val.origin)
-            self.report.fail("out-of-bounds", f"`{name}` must be at least 1", val.span, f"this is {count}", notes=notes)
-        if count > most:
-            self.report.fail(
-                "limit-exceeded",
-                f"`{name}` may be at most {most:_}",
-                val.span,
-                "more than that",
-                notes=origin_notes(val.origin),
-            )
-        return count
+        return count(val, "classes", limits.MAGNITUDE, self.report)
 
     def _too_deep(self) -> None:
-        self.failed = True
+        self.attempt.failures += 1
         self.report.error(
             "limit-exceeded",
             f"an arch may have at most {limits.BLOCKS:_} blocks",
             self.model.span,
             "more than that in all its stages",
         )
-
-    # --- stages -------------------------------------------------------------------------------------------------
-
-    def _stage_env(self, place: Place) -> Env:
-        places = (place, self.model.default, self.model.place)
-        return Env(self.context, places, f"stage `{place.path}`", place.span)
-
-    def _depth(self, env: Env) -> int:
-        val = self._attribute(env, "depth")
-        if val is None:
-            self.report.fail(
-                "missing-attribute", f"{env.where} has no depth", env.place_span, "no `depth`", help="write `depth = 2`"
-            )
-        return self._count(val, "depth", limits.BLOCKS)
-
-    def _drop_rates(self, envs: Mapping[str, Env], depths: Mapping[str, int | None]) -> dict[str, tuple[float, ...]]:
-        """The rate of each block. Blocks of a stage that says `none` are left out of the count along depth."""
-        schedules = {name: self._schedule(env) for name, env in envs.items()}
-        counted = sum(depths[name] or 0 for name, schedule in schedules.items() if schedule is not None)
-        rates: dict[str, tuple[float, ...]] = {}
-        index = 0
-        for name, schedule in schedules.items():
-            depth = depths[name] or 0
-            if schedule is None:
-                rates[name] = (0.0,) * depth
-                continue
-            if isinstance(schedule, Ramp):
-                steps = counted - 1 if schedule.endpoint else counted
-                rates[name] = tuple(schedule.rate * (index + b) / steps if steps else 0.0 for b in range(depth))
-            else:
-                rates[name] = (schedule,) * depth
-            index += depth
-        return rates
-
-    def _schedule(self, env: Env) -> Ramp | float | None:
-        val = self._attribute(env, "drop_path")
-        if val is None or val.value is None:
-            return None
-        return val.value if isinstance(val.value, Ramp) else env.drop_probability(val)
-
-    def _stage(self, env: Env, name: str, depth: int, rates: tuple[float, ...], *, first: bool) -> Stage | None:
-        place = env.places[0]
-        before = self.failed
-        self.failed = False
-        dim = self._try(lambda: self._dim(env))
-        source = self._try(lambda: self._own_part(env, "from", (place, self.model.default)))
-        # the first stage reads the stem, which default's `down` is not meant for
-        downs = (place,) if first and "from" not in place.attributes else (place, self.model.default)
-        down = self._try(lambda: self._own_part(env, "down", downs))
-        tail = self._try(lambda: self._own_part(env, "tail", (place, self.model.default)))
-        self._try(lambda: self._join(env))
-        blocks = self._try(lambda: self._blocks(env, depth, rates))
-        failed, self.failed = self.failed, before or self.failed
-        if failed or blocks is None:
-            return None
-        return Stage(name, dim, source, down, blocks, tail, place.span)
-
-    def _dim(self, env: Env) -> int | None:
-        val = self._attribute(env, "dim")
-        return None if val is None else self._count(val, "dim", limits.MAGNITUDE)
-
-    def _join(self, env: Env) -> None:
-        val = self._attribute(env, "join")
-        if val is not None and val.value != "add":
-            self.report.fail(
-                "unknown-join",
-                "this archdsl knows the join `add` only",
-                val.span,
-                f"this is {kind_of(val.value)}",
-                help="leave `join` out, or write `join = add`",
-            )
-
-    def _own_part(self, env: Env, name: str, places: tuple[Place, ...]) -> Part | None:
-        for place in places:
-            if name in place.attributes:
-                attribute = place.attributes[name]
-                val = env.evaluate(attribute.value)
-                return None if val.value is None else env.to_part(val, attribute.value.span).part
-        return None
-
-    def _blocks(self, env: Env, depth: int, rates: tuple[float, ...]) -> tuple[Block, ...]:
-        """The blocks; those that differ in nothing but their drop rate are resolved once."""
-        blocks: list[Block] = []
-        resolved: dict[tuple[bool, bool, int], tuple[Line, ...]] = {}
-        read: set[str] = set()
-        period = 1
-        for index in range(depth):
-            key = (index == 0, index == depth - 1, index % period)
-            lines = resolved.get(key)
-            if lines is None:
-                block = self._block_env(env, index, depth, rates[index])
-                lines = self._lines(block)
-                read |= {name for name, _ in block.memo}
-                if block.cycle[0] != period:
-                    # a longer period was met: what was resolved stands for fewer blocks than thought
-                    period = block.cycle[0]
-                    resolved = {}
-                    key = (*key[:2], index % period)
-                if not any(isinstance(part, DropPath) for line in lines for part in walk_parts(line.body)):
-                    resolved[key] = lines
-            blocks.append(Block(lines, rates[index]))
-        self._unused_slots(env, read)
-        return tuple(blocks)
-
-    def _block_env(self, env: Env, index: int, depth: int, rate: float) -> Env:
-        stage, default, arch = env.places
-        positions = [
-            place.positions[which]
-            for which, here in (("last", index == depth - 1), ("first", index == 0))
-            if here
-            for place in (stage, default)
-            if which in place.positions
-        ]
-        places = (*positions, stage, default, arch)
-        return Env(self.context, places, env.where, env.place_span, block=index, drop_rate=rate)
-
-    def _lines(self, env: Env) -> tuple[Line, ...]:
-        written, env = self._layout(env)
-        lines = []
-        for line in written:
-            body = env.part(line.body).part
-            skip = env.part(line.skip).part if line.skip else None
-            keyword = Span(line.span.source, line.span.start, line.span.start + len(line.kind))
-            lines.append(Line(line.kind == "residual", body, skip, keyword))
-        return tuple(lines)
-
-    def _layout(self, env: Env) -> tuple[tuple[ast.Line, ...], Env]:
-        """The lines of the nearest layout, and the place to read them from, with its parameters if it has some."""
-        for place in env.places:
-            if place.layout is not None:
-                return place.layout.lines, env
-            if "layout" in place.attributes:
-                return self._named_layout(env, place.attributes["layout"].value)
-        self.report.fail(
-            "missing-layout",
-            f"{env.where} has no layout",
-            env.place_span,
-            "no `layout` here, in `default`, or in the arch",
-            help="write `layout { residual layernorm -> token  residual layernorm -> channel }` in the arch",
-        )
-
-    def _named_layout(self, env: Env, value: ast.Expr) -> tuple[tuple[ast.Line, ...], Env]:
-        name = value.callee if isinstance(value, ast.Call) else value
-        arguments = value.arguments if isinstance(value, ast.Call) else ()
-        if isinstance(value, ast.Choice):
-            point = self.context.point
-            if point is not None:
-                return self._named_layout(env, env.chosen(value))
-            env.evaluate(value)
-        if not isinstance(name, ast.Name):
-            self.report.fail(
-                "wrong-type",
-                "`layout` takes the name of a layout",
-                value.span,
-                help="write `layout = NAME`, or `layout { ... }`",
-            )
-        layout: ast.Layout | None = self.model.layouts.get(name.id)
-        if layout is None:
-            found = self.model.file_let(name.id, name.span.source)
-            layout = found if isinstance(found, ast.Layout) else None
-        if layout is None:
-            known = list(self.model.layouts)
-            self.report.fail(
-                "unknown-name",
-                f"there is no layout `{name.id}`",
-                name.span,
-                "not a layout",
-                help=did_you_mean(name.id, known, "layouts are") or "write `layout NAME { ... }` in the arch",
-            )
-        self.context.used.add(name.span)
-        params = env.bind(layout.params or (), arguments, name.id, name.span, value.span)
-        return layout.lines, env.with_params(params)
-
-    def _unused_slots(self, env: Env, read: set[str]) -> None:
-        place = env.places[0]
-        for slot in ("token", "channel"):
-            if slot in place.attributes and slot not in read:
-                self.report.warn(
-                    "unused-slot",
-                    f"the layout of {env.where} never uses its {slot} mixer",
-                    place.attributes[slot].name.span,
-                    "given, and not read",
-                    help=f"write `residual layernorm -> {slot}` in the layout, or leave this out",
-                )
 
     # --- around the stages --------------------------------------------------------------------------------------
 
@@ -368,7 +147,7 @@ class _Resolver:
         given = {}
         if dim_from is not None:
             # a dim that is wrong is reported with its stage, not here again
-            dim = self._try(lambda: self._attribute(dim_from, "dim"))
+            dim = self.attempt(lambda: attribute(dim_from, "dim"))
             if dim is not None:
                 given["dim"] = dim
         return Env(self.context, (self.model.place,), where, self.model.span, given=given)
@@ -421,7 +200,7 @@ class _Resolver:
 
     def _unused_lets(self) -> None:
         """Warn of lets that nothing read. After a failure much was not evaluated, so nothing is said then."""
-        if self.failed or self.model.kind == "space":
+        if self.attempt.failures or self.model.kind == "space":
             return
         for place in self.model.places():
             for name, let in place.lets.items():

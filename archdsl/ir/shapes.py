@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
+from archdsl.ir import graph
 from archdsl.ir.naming import named
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage, weights
 from archdsl.ir.part import (
@@ -21,7 +21,6 @@ from archdsl.ir.part import (
     Split,
     Stage,
     Sum,
-    Value,
     walk_parts,
 )
 from archdsl.ir.site import PlacedSite, Trace
@@ -56,8 +55,8 @@ class _Placer:
         stem = self._section(arch.stem, arch.image, "stem") if arch.stem else None
         start = stem.y if stem else arch.image
         self.traces[""] = self.trace
-        reads = self._reads()
-        order = self._order(reads)
+        reads = graph.given(arch)
+        order = graph.order(arch, reads, self.report)
         stages = {stage.name: stage for stage in arch.stages}
         others = {value.name: value for value in (*arch.nodes, *arch.heads)}
         for name in order:
@@ -87,101 +86,8 @@ class _Placer:
             trained_only=frozenset(head.name for head in arch.heads if head.name not in reached),
         )
         self._check_parameters(network)
-        self._not_reached(network)
+        graph.warn_of_unread(arch, reads, self.report)
         return network
-
-    # --- the graph ----------------------------------------------------------------------------------------------
-
-    def _reads(self) -> dict[str, str]:
-        """What each value is given: the stage before it in the text, a head the last stage; "" is the stem."""
-        reads: dict[str, str] = {}
-        before = ""
-        for stage in self.arch.stages:
-            reads[stage.name] = before
-            before = stage.name
-        for node in self.arch.nodes:
-            reads[node.name] = ""
-        for head in self.arch.heads:
-            reads[head.name] = before
-        # a value that begins by reading others needs nothing else
-        for name, part, _ in self._sources():
-            first = next(iter(_first_reads(part)), None)
-            if first is not None:
-                reads[name] = first.value
-        return reads
-
-    def _sources(self) -> Iterator[tuple[str, Part, Span]]:
-        for stage in self.arch.stages:
-            if stage.source is not None:
-                yield stage.name, stage.source, stage.span
-        for value in (*self.arch.nodes, *self.arch.heads):
-            yield value.name, value.part, value.span
-
-    def _needs(self, value: Stage | Value) -> Iterator[Read]:
-        parts: list[Part] = []
-        if isinstance(value, Stage):
-            parts = [part for part in (value.source, value.down, value.tail) if part]
-            lines = {id(block.lines): block.lines for block in value.blocks}
-            for block in lines.values():
-                for line in block:
-                    parts += [line.body, *([line.skip] if line.skip else [])]
-        else:
-            parts = [value.part]
-        for part in parts:
-            for inner in walk_parts(part):
-                if isinstance(inner, Read):
-                    yield inner
-
-    def _order(self, reads: dict[str, str]) -> list[str]:
-        """The values in an order in which each comes after all that it reads, otherwise as written."""
-        everything: list[Stage | Value] = [*self.arch.stages, *self.arch.nodes, *self.arch.heads]
-        values = {value.name: value for value in everything}
-        spans = {value.name: value.span for value in values.values()}
-        needs: dict[str, dict[str, Span]] = {}
-        for name, value in values.items():
-            needs[name] = {read.value: read.span for read in self._needs(value)}
-            if reads[name]:
-                needs[name].setdefault(reads[name], spans[name])
-        order: list[str] = []
-        done: set[str] = set()
-        while len(order) < len(values):
-            ready = [name for name in values if name not in done and all(need in done for need in needs[name])]
-            if not ready:
-                self._circle({name: needs[name] for name in values if name not in done})
-            order += ready
-            done.update(ready)
-        return order
-
-    def _circle(self, needs: dict[str, dict[str, Span]]) -> None:
-        path = [next(iter(needs))]
-        while True:
-            following = next(need for need in needs[path[-1]] if need in needs)
-            if following in path:
-                circle = [*path[path.index(following) :], following]
-                span = needs[circle[-2]][circle[-1]]
-                self.report.fail(
-                    "graph-cycle",
-                    "values read each other in a circle",
-                    span,
-                    " -> ".join(f"`{name}`" for name in reversed(circle)),
-                    help="a value can read only what is computed before it",
-                )
-            path.append(following)
-
-    def _not_reached(self, network: Network) -> None:
-        values: list[Stage | Value] = [*self.arch.stages, *self.arch.nodes, *self.arch.heads]
-        read = {network.reads[value.name] for value in values}
-        read |= {need.value for value in values for need in self._needs(value)}
-        for value in (*self.arch.stages, *self.arch.nodes):
-            if value.name not in read:
-                what = "stage" if isinstance(value, Stage) else "node"
-                self.report.warn(
-                    "not-reached",
-                    f"nothing reads {what} `{value.name}`",
-                    value.span,
-                    "computed for nothing",
-                    help="read it somewhere, or leave it out",
-                )
 
     # --- limits -------------------------------------------------------------------------------------------------
 
@@ -429,14 +335,3 @@ class _Placer:
                 self.report.fail("sum-mismatch", "the parts of `split` must keep one size", child.part.span, f"{child.y} here")
         y = first.with_channels(sum(child.y.channels for child in children))
         return Placed(replace(part, sizes=sizes), x, y, children, cost=Cost.total(child.cost for child in children))
-
-
-def _first_reads(part: Part) -> Iterator[Read]:
-    """The values that a part begins with."""
-    if isinstance(part, Read):
-        yield part
-    elif isinstance(part, Chain):
-        yield from _first_reads(part.parts[0])
-    elif isinstance(part, Sum | Concat):
-        for inner in part.parts:
-            yield from _first_reads(inner)

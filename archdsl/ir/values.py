@@ -188,7 +188,7 @@ def _type_help(entry: Field, value: object) -> str:
         return "a size has two numbers, height and width: HxW"
     if entry.type == "str" and isinstance(value, Partial):
         return f'write it in quotes: "{value.component.schema.name}"'
-    if entry.type == "bool" and value in (0, 1):
+    if entry.type == "bool" and isinstance(value, int) and value in (0, 1):
         return f"write `{'true' if value else 'false'}`"
     if entry.type in ("int", "float") and isinstance(value, ast.Quantity):
         return "write the number out, without a unit"
@@ -210,13 +210,14 @@ def whole(val: Val, what: str, report: Report) -> int:
 
 
 def _bounded(entry: Field, value: Any, val: Val, report: Report) -> Any:
-    for limit, holds, words in (
-        (entry.ge, lambda b: value >= b, "at least"),
-        (entry.gt, lambda b: value > b, "more than"),
-        (entry.le, lambda b: value <= b, "at most"),
-        (entry.lt, lambda b: value < b, "less than"),
-    ):
-        if limit is not None and not holds(limit):
+    bounds: tuple[tuple[float | None, bool, str], ...] = (
+        (entry.ge, entry.ge is not None and value < entry.ge, "at least"),
+        (entry.gt, entry.gt is not None and value <= entry.gt, "more than"),
+        (entry.le, entry.le is not None and value > entry.le, "at most"),
+        (entry.lt, entry.lt is not None and value >= entry.lt, "less than"),
+    )
+    for limit, broken, words in bounds:
+        if limit is not None and broken:
             report.fail(
                 "out-of-bounds",
                 f"`{entry.name}` must be {words} {limit:g}",

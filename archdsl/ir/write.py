@@ -18,7 +18,7 @@ def canonical(model: Model, report: Report) -> ast.File:
     source = Source(model.name, "")
     span = Span(source, 0, 0)
     name = ast.Ident(model.name, model.span)
-    items = [*_place(model.place), *model.layouts.values()]
+    items: list[ast.ModelItem] = [*_place(model.place), *model.layouts.values()]
     default = _items(model.default)
     if default:
         items.append(ast.Default(default, span))

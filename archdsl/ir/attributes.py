@@ -1,0 +1,40 @@
+"""Attributes: the values a place gives to the network by fixed names."""
+
+from __future__ import annotations
+
+from archdsl.ir import values
+from archdsl.ir.evaluate import Env
+from archdsl.ir.values import Val, is_number, kind_of, origin_notes
+from archdsl.source.diagnostic import Report
+
+
+def attribute(env: Env, name: str) -> Val | None:
+    """The value of an attribute seen from a place, nearest first; None where no place gives it."""
+    for place in env.places:
+        if name in place.attributes:
+            return env.evaluate(place.attributes[name].value)
+    return None
+
+
+def count(val: Val, name: str, most: int, report: Report) -> int:
+    if not is_number(val.value):
+        report.fail(
+            "wrong-type",
+            f"`{name}` is a whole number",
+            val.span,
+            f"this is {kind_of(val.value)}",
+            notes=origin_notes(val.origin),
+        )
+    count = values.whole(val, f"`{name}`", report)
+    if count < 1:
+        notes = origin_notes(val.origin)
+        report.fail("out-of-bounds", f"`{name}` must be at least 1", val.span, f"this is {count}", notes=notes)
+    if count > most:
+        report.fail(
+            "limit-exceeded",
+            f"`{name}` may be at most {most:_}",
+            val.span,
+            "more than that",
+            notes=origin_notes(val.origin),
+        )
+    return count

@@ -1,0 +1,247 @@
+"""Calls: components refined, lets with parameters applied, and the words that build structure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import lcm
+from typing import TYPE_CHECKING, NoReturn
+
+from archdsl.ir import values
+from archdsl.ir.complete import composed
+from archdsl.ir.lookup import STRUCTURE, entered, read_name
+from archdsl.ir.part import Concat, Fit, Origin, Split
+from archdsl.ir.values import Built, Function, Partial, Ramp, Val, is_number, kind_of, origin_notes, relabelled
+from archdsl.lang import ast
+from archdsl.source.diagnostic import Note
+from archdsl.source.suggest import did_you_mean
+from archdsl.source.text import Span
+
+if TYPE_CHECKING:
+    from archdsl.ir.evaluate import Env
+
+
+def call(env: Env, expr: ast.Call) -> Val:
+    if isinstance(expr.callee, ast.Name) and expr.callee.id in STRUCTURE and env.bound(expr.callee) is None:
+        return _structure(env, expr.callee.id, expr)
+    callee = env.evaluate(expr.callee)
+    if isinstance(callee.value, Function):
+        return _applied(env, callee.value.let, expr)
+    if isinstance(callee.value, Partial):
+        return _refined(env, callee.value, expr, callee.origin)
+    what = "a chain or a sum" if isinstance(callee.value, Built) else kind_of(callee.value)
+    name = expr.callee.id if isinstance(expr.callee, ast.Name) else "this"
+    env.report.fail(
+        "refine-chain",
+        "only a component, or a let that holds a single one, can be refined",
+        expr.callee.span,
+        f"`{name}` is {what}",
+        notes=origin_notes(callee.origin),
+        help=f"give it parameters: `let {name}(...) = ...`" if isinstance(callee.value, Built) else "leave out the parentheses",
+    )
+
+
+def _applied(env: Env, let: ast.Let, call: ast.Call) -> Val:
+    given = bind(env, let.params or (), call.arguments, let.name.id, let.name.span, call.span)
+    with entered(env, (let.name.id, id(let)), call.span, let.name.span):
+        inner = env.with_params(given).evaluate(let.value)
+    return relabelled(inner, let.name.id).through(let.name.id, call.span, let.value.span)
+
+
+def bind(
+    env: Env, params: tuple[ast.Param, ...], arguments: tuple[ast.Argument, ...], name: str, defined: Span, call: Span
+) -> dict[str, Val]:
+    """The arguments of a call by the names of the parameters, evaluated here."""
+    names = [param.name.id for param in params]
+    given: dict[str, Val] = {}
+    for index, argument in enumerate(arguments):
+        if argument.name is None and index >= len(params):
+            too_many(env, name, len(params), argument, defined)
+        word = argument.name.id if argument.name else names[index]
+        place = argument.name.span if argument.name else argument.span
+        if word not in names:
+            no_field(env, name, word, place, names, defined)
+        if word in given:
+            duplicate(env, word, place, given[word].span)
+        given[word] = env.evaluate(argument.value)
+    for param in params:
+        if param.name.id not in given:
+            if param.default is None:
+                env.report.fail(
+                    "missing-field",
+                    f"`{name}` needs `{param.name.id}`",
+                    call,
+                    "not given",
+                    notes=[Note(f"`{name}` is defined here", defined)],
+                    help=f"write `{name}({param.name.id} = ...)`",
+                )
+            given[param.name.id] = env.closed().evaluate(param.default)
+    return given
+
+
+def _refined(env: Env, partial: Partial, call: ast.Call, origin: Origin) -> Val:
+    schema = partial.component.schema
+    names = [entry.name for entry in schema.fields]
+    own: dict[str, Val] = {}
+    for index, argument in enumerate(call.arguments):
+        if argument.name is None:
+            if index > 0 or not names:
+                too_many(env, schema.name, min(1, len(names)), argument, None)
+            name, place = names[0], argument.span
+        else:
+            name, place = argument.name.id, argument.name.span
+        if name not in names:
+            written = origin.hops[0] if origin.hops else None
+            no_field(env, schema.name, name, place, names, written[1] if written else None)
+        if name in own:
+            duplicate(env, name, place, own[name].span)
+        val = env.evaluate(argument.value)
+        # a wrong value is reported here, where it is written, and only once
+        entry = schema.field(name)
+        assert entry is not None
+        if not isinstance(val.value, Partial):
+            values.coerce(entry, val, schema.name, env.report)
+        own[name] = val
+    return Val(replace(partial, arguments={**partial.arguments, **own}), Origin(call.span, origin.hops))
+
+
+def too_many(env: Env, name: str, allowed: int, argument: ast.Argument, defined: Span | None) -> NoReturn:
+    takes = {0: "takes no value by place", 1: "takes one value by place"}.get(allowed, f"takes {allowed} values by place")
+    env.report.fail(
+        "positional-argument",
+        f"`{name}` {takes}",
+        argument.span,
+        "which field is this?",
+        notes=[Note(f"`{name}` is defined here", defined)] if defined else [],
+        help="name the field: `field = value`",
+    )
+
+
+def no_field(env: Env, owner: str, name: str, span: Span, names: list[str], defined: Span | None) -> NoReturn:
+    env.report.fail(
+        "unknown-field",
+        f"`{owner}` has no field `{name}`",
+        span,
+        f"not a field of `{owner}`",
+        notes=[Note(f"`{owner}` comes from here", defined)] if defined else [],
+        help=did_you_mean(name, names, f"`{owner}` has") or f"`archdsl explain {owner}` shows its fields",
+    )
+
+
+def duplicate(env: Env, name: str, span: Span, first: Span) -> NoReturn:
+    env.report.fail(
+        "duplicate-name",
+        f"`{name}` is given twice",
+        span,
+        "second time",
+        notes=[Note("first given here", first)],
+        help="keep one of them",
+    )
+
+
+def _structure(env: Env, word: str, call: ast.Call) -> Val:
+    origin = Origin(call.span)
+    if word == "ramp":
+        return Val(_ramp(env, call), origin)
+    if word in ("identity", "add"):
+        if call.arguments:
+            too_many(env, word, 0, call.arguments[0], None)
+        assert isinstance(call.callee, ast.Name)
+        return read_name(env, call.callee)
+    for argument in call.arguments:
+        if argument.name is not None:
+            no_field(env, word, argument.name.id, argument.name.span, [], None)
+    arguments = [argument.value for argument in call.arguments]
+    if word == "fit":
+        if len(arguments) != 1:
+            env.report.fail("missing-field", "`fit` takes one part", call.span, help="write `fit(conv(1x1) -> batchnorm)`")
+        built = env.part(arguments[0])
+        return composed(env, Fit(built.part, call.span), [built], call.span)
+    if word == "cycle":
+        return _cycle(env, call, arguments)
+    sizes = None
+    if word == "split" and arguments:
+        first = arguments[0]
+        if isinstance(first, ast.List):
+            sizes = tuple(values.whole(number(env, env.evaluate(item)), "a group", env.report) for item in first.items)
+            arguments = arguments[1:]
+    if len(arguments) < 2:
+        env.report.fail("missing-field", f"`{word}` takes at least two parts", call.span, help=f"write `{word}(a, b)`")
+    parts = [env.part(argument) for argument in arguments]
+    inner = tuple(b.part for b in parts)
+    if word == "concat":
+        return composed(env, Concat(inner, call.span), parts, call.span)
+    if sizes is not None and len(sizes) != len(inner):
+        env.report.fail(
+            "split-mismatch",
+            f"`split` has {len(sizes)} sizes for {len(inner)} parts",
+            call.span,
+            help="give one size for each part",
+        )
+    return composed(env, Split(sizes, inner, call.span), parts, call.span)
+
+
+def _cycle(env: Env, call: ast.Call, arguments: list[ast.Expr]) -> Val:
+    if not arguments:
+        env.report.fail("missing-field", "`cycle` takes at least one part", call.span, help="write `cycle(a, b)`")
+    if env.block is None:
+        env.report.fail(
+            "cycle-outside-block",
+            "`cycle` alternates over the blocks of a stage",
+            call.span,
+            f"{env.where} has no blocks here",
+            help="use it in `token`, `channel` or a layout",
+        )
+    env.cycle[0] = lcm(env.cycle[0], len(arguments))
+    return env.evaluate(arguments[env.block % len(arguments)])
+
+
+def _ramp(env: Env, call: ast.Call) -> Ramp:
+    given: dict[str, Val] = {}
+    for index, argument in enumerate(call.arguments):
+        if argument.name is None and index:
+            too_many(env, "ramp", 1, argument, None)
+        name = argument.name.id if argument.name else "rate"
+        place = argument.name.span if argument.name else argument.span
+        if name not in ("rate", "endpoint"):
+            no_field(env, "ramp", name, place, ["rate", "endpoint"], None)
+        if name in given:
+            duplicate(env, name, place, given[name].span)
+        given[name] = env.evaluate(argument.value)
+    if "rate" not in given:
+        env.report.fail("missing-field", "`ramp` needs its `rate`", call.span, help="write `ramp(0.1)`")
+    rate = drop_probability(env, given["rate"])
+    endpoint = given.get("endpoint")
+    if endpoint is not None and not isinstance(endpoint.value, bool):
+        env.report.fail(
+            "wrong-type", "`endpoint` of `ramp` is `true` or `false`", endpoint.span, f"this is {kind_of(endpoint.value)}"
+        )
+    return Ramp(rate, endpoint.value if endpoint else True)
+
+
+def drop_probability(env: Env, val: Val) -> float:
+    """A drop-path rate: a number from 0 up to, not including, 1."""
+    if not is_number(val.value):
+        env.report.fail(
+            "wrong-type",
+            "a drop-path rate is a number, `ramp(rate)`, or `none`",
+            val.span,
+            f"this is {kind_of(val.value)}",
+            notes=origin_notes(val.origin),
+            help="write `drop_path = ramp(0.1)`",
+        )
+    if not 0 <= val.value < 1:
+        env.report.fail(
+            "out-of-bounds",
+            "a drop-path rate lies between 0 and 1",
+            val.span,
+            f"this is {values.show_number(val.value)}",
+            notes=origin_notes(val.origin),
+            help="1 would drop every branch",
+        )
+    return float(val.value)
+
+
+def number(env: Env, val: Val) -> Val:
+    if not is_number(val.value):
+        env.report.fail("wrong-type", "this must be a number", val.span, f"this is {kind_of(val.value)}")
+    return val

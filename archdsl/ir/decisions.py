@@ -1,0 +1,240 @@
+"""The decisions of a space: each written domain is one, however often it is read, and is named by its path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from archdsl.ir.evaluate import DomainKey, domain_key
+from archdsl.ir.lookup import STRUCTURE
+from archdsl.ir.model import Model, Place
+from archdsl.ir.values import show_number
+from archdsl.lang import ast
+from archdsl.schema import registry
+from archdsl.source import limits
+from archdsl.source.diagnostic import Report
+from archdsl.source.text import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One written domain.
+
+    `values` are what a point holds for it: the options' indices of a choice, the numbers of a range; `labels` are the same
+    as a reader writes them. `parent` is the decision and value without which it does not exist.
+    """
+
+    path: str
+    key: DomainKey
+    span: Span
+    values: tuple[int | Fraction, ...]
+    labels: tuple[str, ...]
+    parent: tuple[DomainKey, int] | None
+
+    def label(self, value: int | Fraction) -> str:
+        """A value as a reader writes it."""
+        return self.labels[self.values.index(value)]
+
+
+def decisions_of(model: Model, report: Report) -> tuple[Decision, ...]:
+    """All decisions of a space, in the order of their places; domains that are wrong are reported and left out."""
+    finder = _Finder(model, report)
+    for path, expr in written(model):
+        finder.walk(expr, path, bare=True, parent=None)
+    for let in reached_lets(model, [expr for _, expr in written(model)]):
+        finder.walk(let.value, let.name.id, bare=True, parent=None)
+    return tuple(finder.found)
+
+
+def written(model: Model) -> Iterator[tuple[str, ast.Expr]]:
+    """Every expression of a model with the path of its place, lets first."""
+    yield from _in_place(model.place)
+    for layout in model.layouts.values():
+        yield from _in_layout(layout, layout.name.id if layout.name else "layout")
+    for place in (model.default, *model.stages.values()):
+        yield from _in_place(place)
+        for position in place.positions.values():
+            yield from _in_place(position)
+    for name, node in model.nodes.items():
+        yield name, node.value
+    for name, head in model.heads.items():
+        yield name or "head", head.value
+
+
+def _in_place(place: Place) -> Iterator[tuple[str, ast.Expr]]:
+    for name, let in place.lets.items():
+        yield place.below(name), let.value
+    for name, attribute in place.attributes.items():
+        yield place.below(name), attribute.value
+    if place.layout is not None:
+        yield from _in_layout(place.layout, place.below("layout"))
+
+
+def _in_layout(layout: ast.Layout, path: str) -> Iterator[tuple[str, ast.Expr]]:
+    for line in layout.lines:
+        yield path, line.body
+        if line.skip is not None:
+            yield path, line.skip
+
+
+def reached_lets(model: Model, expressions: list[ast.Expr]) -> list[ast.Let]:
+    """The lets of files that expressions reach through any number of names."""
+    found: dict[int, ast.Let] = {}
+    waiting: list[ast.Syntax] = list(expressions)
+    while waiting:
+        for node in ast.walk(waiting.pop(0)):
+            if isinstance(node, ast.Name):
+                let = model.file_let(node.id, node.span.source)
+                if isinstance(let, ast.Let) and id(let) not in found:
+                    found[id(let)] = let
+                    waiting.append(let.value)
+    return list(found.values())
+
+
+def domains_in(expr: ast.Expr) -> Iterator[ast.Choice | ast.Range]:
+    """The domains written in an expression, in reading order."""
+    for node in ast.walk(expr):
+        if isinstance(node, ast.Choice | ast.Range):
+            yield node
+
+
+class _Finder:
+    def __init__(self, model: Model, report: Report) -> None:
+        self.model = model
+        self.report = report
+        self.found: list[Decision] = []
+        self.paths: dict[str, int] = {}
+        self.keys: set[DomainKey] = set()
+
+    def walk(self, expr: ast.Expr, path: str, *, bare: bool, parent: tuple[DomainKey, int] | None) -> None:
+        """Find the domains of an expression. `bare`: it is all that stands at its place, so a call adds no name of its own."""
+        if isinstance(expr, ast.Choice):
+            self._choice(expr, path, parent)
+        elif isinstance(expr, ast.Range):
+            self._range(expr, path, parent)
+        elif isinstance(expr, ast.Call):
+            self._call(expr, path, bare, parent)
+        else:
+            for child in ast.children(expr):
+                if not isinstance(child, ast.Ident):
+                    self.walk(child, path, bare=False, parent=parent)  # type: ignore[arg-type]
+
+    def _choice(self, choice: ast.Choice, path: str, parent: tuple[DomainKey, int] | None) -> None:
+        key = domain_key(choice)
+        if key in self.keys:
+            return
+        labels = tuple(" ".join(option.span.text.split()) for option in choice.options)
+        self._add(Decision(self._free(path), key, choice.span, tuple(range(len(labels))), labels, parent))
+        for index, option in enumerate(choice.options):
+            self.walk(option, path, bare=False, parent=(key, index))
+
+    def _range(self, span: ast.Range, path: str, parent: tuple[DomainKey, int] | None) -> None:
+        key = domain_key(span)
+        if key in self.keys:
+            return
+        with self.report.guard():
+            numbers = self._numbers(span)
+            labels = tuple(show_number(number) for number in numbers)
+            self._add(Decision(self._free(path), key, span.span, numbers, labels, parent))
+
+    def _add(self, decision: Decision) -> None:
+        if len(self.found) >= limits.DECISIONS:
+            self.report.fail(
+                "limit-exceeded", f"a space may have at most {limits.DECISIONS:_} decisions", decision.span, "one more"
+            )
+        self.keys.add(decision.key)
+        self.found.append(decision)
+
+    def _free(self, path: str) -> str:
+        count = self.paths.get(path, 0) + 1
+        self.paths[path] = count
+        return path if count == 1 else f"{path}_{count}"
+
+    def _call(self, call: ast.Call, path: str, bare: bool, parent: tuple[DomainKey, int] | None) -> None:
+        name = call.callee.id if isinstance(call.callee, ast.Name) else ""
+        structural = name in STRUCTURE
+        inner = path if (bare and not structural) or not name else f"{path}.{name}"
+        names = self._fields(call.callee)
+        for index, argument in enumerate(call.arguments):
+            field = argument.name.id if argument.name else names[index] if index < len(names) else ""
+            below = f"{inner}.{field}" if field else inner
+            self.walk(argument.value, below, bare=False, parent=parent)
+
+    def _fields(self, callee: ast.Expr) -> list[str]:
+        """The names of what a call takes by place."""
+        if not isinstance(callee, ast.Name):
+            return []
+        let = next((place.lets[callee.id] for place in self.model.places() if callee.id in place.lets), None)
+        if let is None:
+            found = self.model.file_let(callee.id, callee.span.source)
+            let = found if isinstance(found, ast.Let) else None
+        if let is not None:
+            if let.params is not None:
+                return [param.name.id for param in let.params]
+            inner = let.value.callee if isinstance(let.value, ast.Call) else let.value
+            return self._fields(inner) if inner != callee else []
+        kind = registry.lookup(callee.id)
+        return [kind.schema.fields[0].name] if isinstance(kind, type) and kind.schema.fields else []
+
+    # --- the numbers of a range ---------------------------------------------------------------------------------
+
+    def _numbers(self, span: ast.Range) -> tuple[int | Fraction, ...]:
+        start, stop = self._literal(span.start), self._literal(span.stop)
+        step = self._literal(span.step) if span.step is not None else None
+        if step is None:
+            if start.denominator != 1 or stop.denominator != 1:
+                self.report.fail(
+                    "missing-step",
+                    "a range of numbers that are not whole needs a step",
+                    span.span,
+                    "in steps of what?",
+                    help=f"write `{span.span.text} step 0.5`",
+                )
+            step = Fraction(1)
+        if step <= 0:
+            assert span.step is not None
+            self.report.fail("empty-domain", "a step is larger than zero", span.step.span, "this leads nowhere")
+        if stop < start:
+            self.report.fail(
+                "empty-domain",
+                "a range goes from the smaller to the larger end",
+                span.span,
+                "no value lies in it",
+                help=f"write `{show_number(stop)}..{show_number(start)}`",
+            )
+        count = int((stop - start) / step) + 1
+        if count > limits.DOMAIN:
+            self.report.fail(
+                "limit-exceeded",
+                f"a range may have at most {limits.DOMAIN:_} values",
+                span.span,
+                f"this one has {count:_}",
+                help="choose a larger step",
+            )
+        numbers = [start + index * step for index in range(count)]
+        return tuple(number.numerator if number.denominator == 1 else number for number in numbers)
+
+    def _literal(self, expr: ast.Expr) -> Fraction:
+        if isinstance(expr, ast.Negate):
+            return -self._literal(expr.operand)
+        if isinstance(expr, ast.Integer) and abs(expr.value) <= limits.MAGNITUDE:
+            return Fraction(expr.value)
+        if isinstance(expr, ast.Real) and "e" not in expr.text.lower():
+            return Fraction(expr.text.replace("_", ""))
+        self.report.fail(
+            "dynamic-domain",
+            "the ends and the step of a range are numbers, written out",
+            expr.span,
+            "not a number",
+            help="a domain that depended on another decision could not be counted; use `require` for such a bound",
+        )
+
+
+def active(decisions: tuple[Decision, ...], point: Mapping[DomainKey, int | Fraction]) -> Iterator[Decision]:
+    """The decisions that exist at a point: those not inside an option that was not drawn."""
+    alive: set[DomainKey] = set()
+    for decision in decisions:
+        if decision.parent is None or (decision.parent[0] in alive and point.get(decision.parent[0]) == decision.parent[1]):
+            alive.add(decision.key)
+            yield decision

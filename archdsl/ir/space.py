@@ -1,0 +1,376 @@
+"""A space: named decisions over a base, what bounds them, and points drawn from it.
+
+The base is trial 0: it must lie in every domain. Searching is not done here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from random import Random
+from typing import Literal
+
+from archdsl.ir.assemble import assemble
+from archdsl.ir.counts import flops, params
+from archdsl.ir.decisions import Decision, active, decisions_of, domains_in, reached_lets
+from archdsl.ir.evaluate import Context, DomainKey, Env, domain_key
+from archdsl.ir.expect import amount, counted_by, quantity_of, size_at
+from archdsl.ir.library import Library, LoadedFile
+from archdsl.ir.model import Model, Place
+from archdsl.ir.network import Network
+from archdsl.ir.part import Arch, Stage
+from archdsl.ir.resolve import resolve
+from archdsl.ir.shapes import place
+from archdsl.ir.values import Built, Partial, is_number
+from archdsl.lang import ast
+from archdsl.schema.units import Size
+from archdsl.source.diagnostic import Note, Report, Reported
+from archdsl.source.suggest import did_you_mean
+from archdsl.source.text import Span
+
+OBJECTIVES = ("zen_score", "zico", "naswot", "synflow", "grad_norm", "latency", "memory", "accuracy", "params", "flops")
+# a place whose domains have more combinations than this is not compared with the base
+_COMPARED = 2_000
+
+Point = Mapping[DomainKey, int | Fraction]
+_COMPARE = {
+    "<=": lambda a, b: a <= b,
+    "<": lambda a, b: a < b,
+    ">=": lambda a, b: a >= b,
+    ">": lambda a, b: a > b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A bound on a count, exact as written."""
+
+    quantity: str
+    operator: str
+    limit: int
+    at: Size | None
+    span: Span
+
+    def holds(self, count: int) -> bool:
+        return bool(_COMPARE[self.operator](count, self.limit))
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    direction: Literal["maximize", "minimize"]
+    name: str
+
+
+class Space:
+    """A space, resolved.
+
+    `base_point` has the value of the base for each decision; `base_network` is the base's network.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        decisions: tuple[Decision, ...],
+        base_point: dict[DomainKey, int | Fraction],
+        base_network: Network,
+        budgets: tuple[Budget, ...],
+        objectives: tuple[Objective, ...],
+    ) -> None:
+        self.model = model
+        self.name = model.name
+        self.decisions = decisions
+        self.base_point = base_point
+        self.base_network = base_network
+        self.budgets = budgets
+        self.objectives = objectives
+
+    @staticmethod
+    def of(model: Model, library: Library, loaded: LoadedFile, item: ast.Arch | ast.Space, report: Report) -> Space | None:
+        """The space of a model; None if something in it is wrong, which was then reported."""
+        assert isinstance(item, ast.Space)
+        before = len(report.errors)
+        found = loaded.find(item.base.id)
+        assert found is not None and isinstance(found[0], ast.Arch)
+        base_model = assemble(found[0], found[1], library)
+        base_arch = resolve(base_model, report)
+        base_network = place(base_arch, report) if base_arch else None
+        decisions = decisions_of(model, report)
+        budgets = tuple(budget for line in model.budgets if (budget := _budget(line, report)))
+        objectives = tuple(objective for line in model.objectives if (objective := _objective(line, report)))
+        if base_arch is None or base_network is None or len(report.errors) > before:
+            return None
+        if not decisions:
+            report.warn("no-decision", f"`{model.name}` leaves nothing to decide", model.span, "no `|` and no `..` in it")
+        point = _BasePoint(model, base_model, decisions, report).find()
+        if point is None:
+            return None
+        space = Space(model, decisions, point, base_network, budgets, objectives)
+        arch = resolve(model, report, point)
+        network = place(arch, report) if arch else None
+        if arch is None or network is None:
+            return None
+        with report.guard():
+            for require in model.requires:
+                space._require(require, arch, report, point, of_base=True)
+        return None if len(report.errors) > before else space
+
+    # --- points -------------------------------------------------------------------------------------------------
+
+    @property
+    def points(self) -> int:
+        """How many points there are, budgets and `require` left aside."""
+
+        def below(parent: tuple[DomainKey, int] | None) -> int:
+            return prod(count(decision) for decision in self.decisions if decision.parent == parent)
+
+        def count(decision: Decision) -> int:
+            return sum(below((decision.key, value)) if isinstance(value, int) else 1 for value in decision.values)
+
+        return below(None)
+
+    def draw(self, random: Random) -> dict[DomainKey, int | Fraction]:
+        """A value for each decision, uniform over its domain. Budgets and `require` are not looked at."""
+        return {decision.key: random.choice(decision.values) for decision in self.decisions}
+
+    def named(self, point: Point) -> dict[str, str]:
+        """The decisions that exist at a point, by path, as a reader writes them."""
+        return {decision.path: decision.label(point[decision.key]) for decision in active(self.decisions, point)}
+
+    def network(self, point: Point) -> Network:
+        """The network of a point. Raises `SpecError` if it cannot be built, or `require` does not hold."""
+        report = Report()
+        arch = resolve(self.model, report, point)
+        network = place(arch, report) if arch else None
+        if arch is not None:
+            with report.guard():
+                for require in self.model.requires:
+                    self._require(require, arch, report, point, of_base=False)
+        report.raise_errors()
+        assert network is not None
+        return network
+
+    def within_budget(self, network: Network) -> bool:
+        """Whether a network at the space's own input keeps every budget, by the closed form."""
+        counts = {"params": params(network), "flops": flops(network)}
+        return all(budget.holds(counts[budget.quantity]) for budget in self.budgets)
+
+    # --- require ------------------------------------------------------------------------------------------------
+
+    def _require(self, require: ast.Require, arch: Arch, report: Report, point: Point, *, of_base: bool) -> None:
+        numbers = [self._operand(operand, arch, report, point) for operand in require.operands]
+        for operator, (left, right) in zip(require.operators, itertools.pairwise(range(len(numbers))), strict=True):
+            if not _COMPARE[operator](numbers[left], numbers[right]):
+                told = f"{_short(numbers[left])} {operator} {_short(numbers[right])} does not hold"
+                who = "the base breaks this rule of the space" if of_base else "this point breaks a rule of the space"
+                report.fail(
+                    "outside-require",
+                    who,
+                    require.operands[left].span.to(require.operands[right].span),
+                    told,
+                    help="the base is trial 0: change the rule, or the base" if of_base else "draw another point",
+                )
+
+    def _operand(self, expr: ast.Expr, arch: Arch, report: Report, point: Point) -> Fraction:
+        """A number of `require`: `s1.depth`, a let, or arithmetic over them."""
+        match expr:
+            case ast.Member():
+                return self._member(expr, arch, report)
+            case ast.Negate():
+                return -self._operand(expr.operand, arch, report, point)
+            case ast.Sum():
+                signs = [1, *(1 if operator == "+" else -1 for operator in expr.operators)]
+                terms = [self._operand(operand, arch, report, point) for operand in expr.operands]
+                return sum((sign * term for sign, term in zip(signs, terms, strict=True)), Fraction(0))
+            case ast.Product():
+                result = self._operand(expr.operands[0], arch, report, point)
+                for operator, operand in zip(expr.operators, expr.operands[1:], strict=True):
+                    factor = self._operand(operand, arch, report, point)
+                    if operator == "/" and factor == 0:
+                        report.fail("not-whole", "a number divided by zero has no value", operand.span, "this is 0")
+                    result = result * factor if operator == "*" else result / factor
+                return result
+        env = Env(Context(self.model, report, point), (self.model.place,), "`require`", expr.span)
+        val = env.evaluate(expr)
+        if not is_number(val.value):
+            report.fail(
+                "wrong-type",
+                "`require` compares numbers",
+                expr.span,
+                "not a number",
+                help="such as `s1.depth`, `s2.dim`, a `let`, or arithmetic over them",
+            )
+        return Fraction(val.value)
+
+    def _member(self, expr: ast.Member, arch: Arch, report: Report) -> Fraction:
+        stages: dict[str, Stage] = {stage.name: stage for stage in arch.stages}
+        name = expr.object.id if isinstance(expr.object, ast.Name) else ""
+        if name not in stages:
+            help = did_you_mean(name, list(stages), "stages are")
+            report.fail(
+                "unknown-stage", f"there is no stage `{expr.object.span.text}`", expr.object.span, "not a stage", help=help
+            )
+        stage = stages[name]
+        attribute = expr.name.id
+        if attribute == "depth":
+            return Fraction(len(stage.blocks))
+        if attribute == "dim" and stage.dim is not None:
+            return Fraction(stage.dim)
+        report.fail(
+            "unknown-attribute",
+            f"`require` reads `depth` and `dim` of a stage, not `{attribute}`",
+            expr.name.span,
+            "not a number of the stage",
+            help=did_you_mean(attribute, ("depth", "dim")) or "give the number a `let`, and compare that",
+        )
+
+
+def _short(number: Fraction) -> str:
+    return str(number.numerator) if number.denominator == 1 else f"{float(number):g}"
+
+
+def _budget(line: ast.Budget, report: Report) -> Budget | None:
+    with report.guard():
+        quantity = quantity_of(line.quantity, report)
+        number, _, _ = amount(line.value, report, quantity=quantity)
+        counted_by(line.by, report)
+        if line.operator in ("==", "!="):
+            report.fail(
+                "wrong-type",
+                "a budget is a bound",
+                line.span.head(),
+                f"`{line.operator}` is none",
+                help="write `<=` or `>=`; two budgets bound a count from both sides",
+            )
+        return Budget(quantity, line.operator, int(number), size_at(line.at, report), line.span)
+    return None
+
+
+def _objective(line: ast.Objective, report: Report) -> Objective | None:
+    if line.name.id not in OBJECTIVES:
+        report.error(
+            "unknown-objective",
+            f"there is no objective `{line.name.id}`",
+            line.name.span,
+            "not an objective",
+            help=did_you_mean(line.name.id, OBJECTIVES) or "objectives are " + ", ".join(f"`{name}`" for name in OBJECTIVES),
+        )
+        return None
+    return Objective(line.direction, line.name.id)
+
+
+class _BasePoint:
+    """Finds the base among the points of a space: at each place the combination that says what the base says there."""
+
+    def __init__(self, model: Model, base: Model, decisions: tuple[Decision, ...], report: Report) -> None:
+        self.model = model
+        self.base = base
+        self.decisions = decisions
+        self.by_key = {decision.key: decision for decision in decisions}
+        self.report = report
+        self.point: dict[DomainKey, int | Fraction] = {}
+
+    def find(self) -> dict[DomainKey, int | Fraction] | None:
+        ok = True
+        for here, twin, stage in self._places():
+            entries = {**{name: let.value for name, let in here.lets.items() if let.params is None}}
+            entries |= {name: attribute.value for name, attribute in here.attributes.items()}
+            for name, expr in entries.items():
+                try:
+                    self._match(here, twin, stage, name, expr)
+                except Reported:
+                    ok = False
+        for decision in self.decisions:
+            self.point.setdefault(decision.key, decision.values[0])
+        return self.point if ok else None
+
+    def _places(self) -> Iterator[tuple[Place, Place | None, str | None]]:
+        model, base = self.model, self.base
+        yield model.place, base.place, None
+        for name, stage in model.stages.items():
+            twin = base.stages[name]
+            yield stage, twin, name
+            for which, position in stage.positions.items():
+                yield position, twin.positions.get(which), name
+        yield model.default, base.default, None
+
+    def _match(self, here: Place, twin: Place | None, stage: str | None, name: str, expr: ast.Expr) -> None:
+        keys = self._keys(expr)
+        open_keys = [key for key in keys if key not in self.point]
+        if not open_keys:
+            return
+        stages = [stage] if stage else list(self.model.stages)
+        target = self._values(self.base, stages, here, name, None)
+        if target is None:
+            return
+        domains = [self.by_key[key] for key in open_keys if key in self.by_key]
+        if prod(len(decision.values) for decision in domains) > _COMPARED:
+            return
+        for combination in itertools.product(*(decision.values for decision in domains)):
+            trial = {**self.point, **{decision.key: value for decision, value in zip(domains, combination, strict=True)}}
+            if self._values(self.model, stages, here, name, trial) == target:
+                for decision in active(self.decisions, trial):
+                    if decision.key in trial:
+                        self.point[decision.key] = trial[decision.key]
+                return
+        self._outside(here, twin, name, expr, target)
+
+    def _keys(self, expr: ast.Expr) -> list[DomainKey]:
+        reached = [expr, *(let.value for let in reached_lets(self.model, [expr]))]
+        return list(dict.fromkeys(domain_key(domain) for inner in reached for domain in domains_in(inner)))
+
+    def _values(self, model: Model, stages: list[str], here: Place, name: str, point: Point | None) -> object:
+        """What a name of a place comes to in each block it is read in; None where that cannot be said."""
+        quiet = Report()
+        context = Context(model, quiet, point)
+        try:
+            if here.kind == "arch":
+                return [self._value(Env(context, (model.place,), "", model.span), name)]
+            found = []
+            for stage in stages:
+                at = model.stages[stage]
+                places = (at, model.default, model.place)
+                if here.kind == "position":
+                    which = here.path.rpartition(".")[2]
+                    positions = [p.positions[which] for p in (at, model.default) if which in p.positions]
+                    places = (*positions, *places)  # type: ignore[assignment]
+                blocks = range(4) if name in ("token", "channel") else range(1)
+                found += [self._value(Env(context, places, "", at.span, block=block), name) for block in blocks]
+            return found
+        except Reported:
+            return None
+
+    def _value(self, env: Env, name: str) -> object:
+        for scope in env.places:
+            if name in scope.lets:
+                val = env.evaluate(scope.lets[name].value)
+            elif name in scope.attributes:
+                val = env.evaluate(scope.attributes[name].value)
+            else:
+                continue
+            return env.to_part(val, val.span).part if isinstance(val.value, Partial | Built) else val.value
+        return None
+
+    def _outside(self, here: Place, twin: Place | None, name: str, expr: ast.Expr, target: object) -> None:
+        path = here.below(name)
+        domain = next((d for d in domains_in(expr)), None)
+        decision = self.by_key.get(domain_key(domain)) if domain else None
+        span = decision.span if decision else expr.span
+        labels = ", ".join(decision.labels[:8]) + (", ..." if decision and len(decision.labels) > 8 else "") if decision else ""
+        notes = []
+        written = (twin.lets.get(name) or twin.attributes.get(name)) if twin else None
+        if written is not None:
+            value = " ".join(written.value.span.text.split())
+            notes = [Note(f"`{self.base.name}` sets it to {value}, and the base is trial 0", written.value.span)]
+        self.report.fail(
+            "outside-domain",
+            f"the base value of `{path}` is not in its domain",
+            span,
+            labels,
+            notes=notes,
+            help="let the domain include what the base has, or extend the base first",
+        )

@@ -1,0 +1,207 @@
+"""Stages: their blocks, with layouts, positions and alternation over depth resolved, and the drop-path rates along depth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archdsl.ir.attempt import Attempt
+from archdsl.ir.attributes import attribute, count
+from archdsl.ir.calls import bind, drop_probability
+from archdsl.ir.evaluate import Context, Env
+from archdsl.ir.model import Place
+from archdsl.ir.part import Block, DropPath, Line, Part, Stage, walk_parts
+from archdsl.ir.values import Ramp, kind_of
+from archdsl.lang import ast
+from archdsl.source import limits
+from archdsl.source.suggest import did_you_mean
+from archdsl.source.text import Span
+
+
+class StageResolver:
+    """Resolves the stages of one model."""
+
+    def __init__(self, context: Context, attempt: Attempt) -> None:
+        self.context = context
+        self.model = context.model
+        self.report = context.report
+        self.attempt = attempt
+
+    def env(self, place: Place) -> Env:
+        places = (place, self.model.default, self.model.place)
+        return Env(self.context, places, f"stage `{place.path}`", place.span)
+
+    def depth(self, env: Env) -> int:
+        val = attribute(env, "depth")
+        if val is None:
+            self.report.fail(
+                "missing-attribute", f"{env.where} has no depth", env.place_span, "no `depth`", help="write `depth = 2`"
+            )
+        return count(val, "depth", limits.BLOCKS, self.report)
+
+    def drop_rates(self, envs: Mapping[str, Env], depths: Mapping[str, int | None]) -> dict[str, tuple[float, ...]]:
+        """The rate of each block. Blocks of a stage that says `none` are left out of the count along depth."""
+        schedules = {name: self._schedule(env) for name, env in envs.items()}
+        counted = sum(depths[name] or 0 for name, schedule in schedules.items() if schedule is not None)
+        rates: dict[str, tuple[float, ...]] = {}
+        index = 0
+        for name, schedule in schedules.items():
+            depth = depths[name] or 0
+            if schedule is None:
+                rates[name] = (0.0,) * depth
+                continue
+            if isinstance(schedule, Ramp):
+                steps = counted - 1 if schedule.endpoint else counted
+                rates[name] = tuple(schedule.rate * (index + b) / steps if steps else 0.0 for b in range(depth))
+            else:
+                rates[name] = (schedule,) * depth
+            index += depth
+        return rates
+
+    def _schedule(self, env: Env) -> Ramp | float | None:
+        val = attribute(env, "drop_path")
+        if val is None or val.value is None:
+            return None
+        return val.value if isinstance(val.value, Ramp) else drop_probability(env, val)
+
+    def stage(self, env: Env, name: str, depth: int, rates: tuple[float, ...], *, first: bool) -> Stage | None:
+        place = env.places[0]
+        failures = self.attempt.failures
+        dim = self.attempt(lambda: self._dim(env))
+        source = self.attempt(lambda: self._own_part(env, "from", (place, self.model.default)))
+        # the first stage reads the stem, which default's `down` is not meant for
+        downs = (place,) if first and "from" not in place.attributes else (place, self.model.default)
+        down = self.attempt(lambda: self._own_part(env, "down", downs))
+        tail = self.attempt(lambda: self._own_part(env, "tail", (place, self.model.default)))
+        self.attempt(lambda: self._join(env))
+        blocks = self.attempt(lambda: self._blocks(env, depth, rates))
+        if self.attempt.failures > failures or blocks is None:
+            return None
+        return Stage(name, dim, source, down, blocks, tail, place.span)
+
+    def _dim(self, env: Env) -> int | None:
+        val = attribute(env, "dim")
+        return None if val is None else count(val, "dim", limits.MAGNITUDE, self.report)
+
+    def _join(self, env: Env) -> None:
+        val = attribute(env, "join")
+        if val is not None and val.value != "add":
+            self.report.fail(
+                "unknown-join",
+                "this archdsl knows the join `add` only",
+                val.span,
+                f"this is {kind_of(val.value)}",
+                help="leave `join` out, or write `join = add`",
+            )
+
+    def _own_part(self, env: Env, name: str, places: tuple[Place, ...]) -> Part | None:
+        for place in places:
+            if name in place.attributes:
+                attribute = place.attributes[name]
+                val = env.evaluate(attribute.value)
+                return None if val.value is None else env.to_part(val, attribute.value.span).part
+        return None
+
+    def _blocks(self, env: Env, depth: int, rates: tuple[float, ...]) -> tuple[Block, ...]:
+        """The blocks; those that differ in nothing but their drop rate are resolved once."""
+        blocks: list[Block] = []
+        resolved: dict[tuple[bool, bool, int], tuple[Line, ...]] = {}
+        read: set[str] = set()
+        period = 1
+        for index in range(depth):
+            key = (index == 0, index == depth - 1, index % period)
+            lines = resolved.get(key)
+            if lines is None:
+                block = self._block_env(env, index, depth, rates[index])
+                lines = self._lines(block)
+                read |= {name for name, _ in block.memo}
+                if block.cycle[0] != period:
+                    # a longer period was met: what was resolved stands for fewer blocks than thought
+                    period = block.cycle[0]
+                    resolved = {}
+                    key = (*key[:2], index % period)
+                if not any(isinstance(part, DropPath) for line in lines for part in walk_parts(line.body)):
+                    resolved[key] = lines
+            blocks.append(Block(lines, rates[index]))
+        self._unused_slots(env, read)
+        return tuple(blocks)
+
+    def _block_env(self, env: Env, index: int, depth: int, rate: float) -> Env:
+        stage, default, arch = env.places
+        positions = [
+            place.positions[which]
+            for which, here in (("last", index == depth - 1), ("first", index == 0))
+            if here
+            for place in (stage, default)
+            if which in place.positions
+        ]
+        places = (*positions, stage, default, arch)
+        return Env(self.context, places, env.where, env.place_span, block=index, drop_rate=rate)
+
+    def _lines(self, env: Env) -> tuple[Line, ...]:
+        written, env = self._layout(env)
+        lines = []
+        for line in written:
+            body = env.part(line.body).part
+            skip = env.part(line.skip).part if line.skip else None
+            keyword = Span(line.span.source, line.span.start, line.span.start + len(line.kind))
+            lines.append(Line(line.kind == "residual", body, skip, keyword))
+        return tuple(lines)
+
+    def _layout(self, env: Env) -> tuple[tuple[ast.Line, ...], Env]:
+        """The lines of the nearest layout, and the place to read them from, with its parameters if it has some."""
+        for place in env.places:
+            if place.layout is not None:
+                return place.layout.lines, env
+            if "layout" in place.attributes:
+                return self._named_layout(env, place.attributes["layout"].value)
+        self.report.fail(
+            "missing-layout",
+            f"{env.where} has no layout",
+            env.place_span,
+            "no `layout` here, in `default`, or in the arch",
+            help="write `layout { residual layernorm -> token  residual layernorm -> channel }` in the arch",
+        )
+
+    def _named_layout(self, env: Env, value: ast.Expr) -> tuple[tuple[ast.Line, ...], Env]:
+        name = value.callee if isinstance(value, ast.Call) else value
+        arguments = value.arguments if isinstance(value, ast.Call) else ()
+        if isinstance(value, ast.Choice):
+            point = self.context.point
+            if point is not None:
+                return self._named_layout(env, env.chosen(value))
+            env.evaluate(value)
+        if not isinstance(name, ast.Name):
+            self.report.fail(
+                "wrong-type",
+                "`layout` takes the name of a layout",
+                value.span,
+                help="write `layout = NAME`, or `layout { ... }`",
+            )
+        layout: ast.Layout | None = self.model.layouts.get(name.id)
+        if layout is None:
+            found = self.model.file_let(name.id, name.span.source)
+            layout = found if isinstance(found, ast.Layout) else None
+        if layout is None:
+            known = list(self.model.layouts)
+            self.report.fail(
+                "unknown-name",
+                f"there is no layout `{name.id}`",
+                name.span,
+                "not a layout",
+                help=did_you_mean(name.id, known, "layouts are") or "write `layout NAME { ... }` in the arch",
+            )
+        self.context.used.add(name.span)
+        params = bind(env, layout.params or (), arguments, name.id, name.span, value.span)
+        return layout.lines, env.with_params(params)
+
+    def _unused_slots(self, env: Env, read: set[str]) -> None:
+        place = env.places[0]
+        for slot in ("token", "channel"):
+            if slot in place.attributes and slot not in read:
+                self.report.warn(
+                    "unused-slot",
+                    f"the layout of {env.where} never uses its {slot} mixer",
+                    place.attributes[slot].name.span,
+                    "given, and not read",
+                    help=f"write `residual layernorm -> {slot}` in the layout, or leave this out",
+                )
