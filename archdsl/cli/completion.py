@@ -18,7 +18,8 @@ EXAMPLES = (
 
 def configure(parser: ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to write for")
+    shells = ("bash", "zsh", "fish")
+    parser.add_argument("shell", metavar="|".join(shells), choices=shells, help="the shell to write for")
 
 
 def run(args: Namespace, console: Console) -> int:

@@ -34,7 +34,10 @@ class CallError(Exception):
 
 @dataclass(slots=True)
 class Console:
-    """The two streams of a run. `form` is the format of diagnostics; under `json` and `github` they are the result."""
+    """The two streams of a run. `form` is the format of diagnostics; under `json` and `github` they are the result.
+
+    `command` is the call as it was made.
+    """
 
     stdout: TextIO = field(default_factory=lambda: sys.stdout)
     stderr: TextIO = field(default_factory=lambda: sys.stderr)
@@ -44,6 +47,7 @@ class Console:
     debug: bool = False
     form: Format = "full"
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    command: tuple[str, ...] = ()
     began: float = field(default_factory=time.monotonic)
 
     def out(self, text: str) -> None:

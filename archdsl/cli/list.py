@@ -21,7 +21,8 @@ EXAMPLES = (
 
 def configure(parser: ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("what", choices=("components", "specs", "errors"), help="what to list")
+    kinds = ("components", "specs", "errors")
+    parser.add_argument("what", metavar="|".join(kinds), choices=kinds, help="what to list")
     parser.add_argument("--slot", choices=("token", "channel", "map"), help="only components of this slot")
     parser.add_argument("--plain", action="store_true", help="names only, one a line")
     add_json(parser)

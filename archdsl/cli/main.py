@@ -66,6 +66,9 @@ def parser_of(chosen: Verb) -> Parser:
         allow_abbrev=False,
     )
     chosen.configure(parser)
+    # the options are listed below anyway
+    places = [str(action.metavar or action.dest) for action in parser._actions if not action.option_strings]
+    parser.usage = " ".join(["%(prog)s [option ...]", *places])
     add_common(parser)
     return parser
 
@@ -76,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
-    console = Console()
+    console = Console(command=("archdsl", *words))
     try:
         code = _guarded(words, console)
         console.stdout.flush()

@@ -13,7 +13,7 @@ _SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A slug written as an argument, and where."""
+    """A slug written as an argument, and where. The slug is empty where the argument is put together when the code runs."""
 
     slug: str
     place: str
@@ -64,8 +64,17 @@ def _argument(call: ast.Call, at: int) -> ast.expr | None:
 
 
 def _literals(value: ast.expr | None) -> Iterator[str]:
-    if isinstance(value, ast.Constant) and isinstance(value.value, str) and _SLUG.match(value.value):
-        yield value.value
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        if _SLUG.match(value.value):
+            yield value.value
     elif isinstance(value, ast.IfExp):
         yield from _literals(value.body)
         yield from _literals(value.orelse)
+    elif isinstance(value, ast.JoinedStr) and _SLUG.match("".join(_constants(value)).strip("-")):
+        yield ""
+
+
+def _constants(value: ast.JoinedStr) -> Iterator[str]:
+    for piece in value.values:
+        if isinstance(piece, ast.Constant):
+            yield str(piece.value)

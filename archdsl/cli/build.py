@@ -1,0 +1,139 @@
+"""`archdsl build`: from a spec to a folder with the exported program, the weights, and a report that proves them."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archdsl.cli.arguments import add_json, add_overrides, add_spec
+from archdsl.cli.console import DONE, INPUT_AT_FAULT, CallError, Console
+
+if TYPE_CHECKING:
+    from archdsl.api import Spec
+    from archdsl.budget.compare import Comparison
+
+NAME = "build"
+HELP = "lower a spec to PyTorch, export it, check it against the spec, and print the folder"
+EXAMPLES = (
+    "archdsl build specs/biformer_t.arch",
+    "archdsl build @biformer_t --set s3.depth=9 --classes 100 -o build/deeper",
+)
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Add the arguments."""
+    add_spec(parser)
+    parser.add_argument("-o", "--output", metavar="DIR", help="the folder to write (build/NAME)")
+    parser.add_argument("--weights", metavar="FILE", help="a checkpoint, in the published layout or archdsl's own")
+    parser.add_argument("--classes", metavar="N", help="as --set classes=N")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the initial weights (0)")
+    parser.add_argument("--compile", action="store_true", help="also compile with inductor, and compare")
+    parser.add_argument("--force", action="store_true", help="replace DIR even if it holds no build")
+    add_json(parser)
+    add_overrides(parser)
+
+
+def run(args: Namespace, console: Console) -> int:
+    """Do it, and return the exit code."""
+    from archdsl import __version__, api
+    from archdsl.cli.arguments import overrides, size
+
+    changed = overrides(args) or {}
+    if args.classes is not None:
+        changed["classes"] = args.classes
+    spec = api.load(args.spec, set=changed or None, at=size(args))
+    if spec.kind == "space":
+        raise CallError(
+            f"`{spec.name}` is a space, and a build is made of one arch", "`archdsl show` tells what it leaves open"
+        )
+    folder = Path(args.output or f"build/{spec.name}")
+    with console.progress() as progress:
+        progress.step("loading torch")
+        from archdsl.budget.closed import closed_form
+        from archdsl.budget.compare import compare
+        from archdsl.budget.fvcore_count import measure
+        from archdsl.lowering.artifact import Provenance, write_build
+        from archdsl.lowering.build import build_module
+
+        progress.step("making the module")
+        module = build_module(spec.network, weights=args.weights, seed=args.seed, keymap=_keymap(spec))
+        progress.step("counting with fvcore")
+        compared = compare(closed_form(spec.network), measure(module, spec.network))
+        if not compared.equal:
+            differing = ", ".join(row.name for row in compared.differing)
+            console.fail(f"closed form and measured count differ: {differing}", "`archdsl count` shows both")
+            return INPUT_AT_FAULT
+        report = write_build(
+            folder,
+            module,
+            spec.canonical,
+            Provenance(spec.hash, args.seed, console.command, __version__, args.weights),
+            counts=_counts(compared),
+            expectations=_expectations(spec),
+            compiled=args.compile,
+            force=args.force,
+            progress=progress.step,
+        )
+    if spec.diagnostics and not args.json:
+        console.diagnostics(spec.diagnostics)
+    if args.json:
+        console.json({"folder": folder.as_posix(), "report": report})
+        return DONE
+    for line in _story(spec, compared, report):
+        console.say(line)
+    console.out(folder.as_posix())
+    return DONE
+
+
+def _keymap(spec: Spec) -> Path | None:
+    """The key map that stands beside a spec, or beside the one it extends."""
+    if spec.path is None:
+        return None
+    maps = (spec.path.with_name(f"{name}.keys.yaml") for name in spec.model.lineage)
+    return next((path for path in maps if path.is_file()), None)
+
+
+def _counts(compared: Comparison) -> dict[str, int]:
+    return {
+        "params": compared.params.closed,
+        "flops": compared.flops.closed,
+        "flops_fvcore": compared.flops.measured,
+        "flops_unseen": sum(compared.unseen.values()),
+    }
+
+
+def _expectations(spec: Spec) -> list[dict[str, Any]]:
+    return [
+        {
+            "quantity": entry.quantity,
+            "written": entry.written,
+            "at": list(entry.at) if entry.at else None,
+            "by": entry.rule,
+            "because": entry.because,
+            "counted": entry.counted,
+            "status": entry.status,
+        }
+        for entry in spec.expectations
+    ]
+
+
+def _story(spec: Spec, compared: Comparison, report: dict[str, Any]) -> list[str]:
+    """What was proved, a line each."""
+    from archdsl.report.written import exact
+
+    image = spec.network.image
+    lines = [
+        f"params  {exact(compared.params.closed)}, the module has as many",
+        f"flops   {exact(compared.flops.closed)} at {image.size}, fvcore measures the same",
+    ]
+    for entry in spec.expectations:
+        counted = f", counted {exact(entry.counted)}" if entry.counted is not None else ""
+        lines.append(
+            f"expect  {entry.quantity} = {entry.written}{f' at {entry.at}' if entry.at else ''}: {entry.status}{counted}"
+        )
+    for what, found in report["parity"].items():
+        worst, batches = max(found["differences"]), ", ".join(map(str, found["batches"]))
+        accepted = f"{worst:.1e} of {found['tolerance']:.0e} accepted"
+        lines.append(f"parity  {what} against eager logits: {accepted}, at batch {batches}")
+    return lines

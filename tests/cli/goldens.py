@@ -1,0 +1,64 @@
+"""A golden is a call of the command line with all it reads and prints, as one text."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from archdsl.cli.main import main
+from archdsl.testing import txtar
+
+FOLDER = Path(__file__).parents[1] / "golden" / "errors"
+GIVEN = ("command", "stdout", "stderr", "exit")
+
+
+def paths() -> list[Path]:
+    """The goldens of the errors."""
+    return sorted(FOLDER.glob("*.txtar"))
+
+
+def play(archive: txtar.Archive, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Make the call of a golden in `folder`: what it printed, and the exit code."""
+    for name, text in archive.files.items():
+        if name not in GIVEN:
+            _lay(folder, name, text)
+    program, *words = shlex.split(archive.files["command"])
+    assert program == "archdsl"
+    monkeypatch.chdir(folder)
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        code = main(words)
+    return {"stdout": stdout.getvalue(), "stderr": stderr.getvalue(), "exit": f"{code}\n"}
+
+
+def _lay(folder: Path, name: str, text: str) -> None:
+    """Put a file down. `NAME (escaped)` has bytes as in Python, `NAME (100 times)` is repeated, `NAME (folder)` is none."""
+    path, _, how = name.partition(" (")
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if how == "folder)":
+        file.mkdir()
+    elif how == "escaped)":
+        file.write_bytes(text.encode().decode("unicode_escape").encode("latin-1"))
+    elif how:
+        file.write_text(text * int(how.removesuffix(" times)")))
+    else:
+        file.write_text(text)
+
+
+def rewriting(config: pytest.Config) -> bool:
+    """Whether goldens are written anew instead of compared."""
+    return os.environ.get("ARCHDSL_GOLDEN") == "write" or bool(config.getoption("--golden", default=False))
+
+
+def rewrite(path: Path, archive: txtar.Archive, printed: Mapping[str, str]) -> None:
+    """Put what was printed into a golden."""
+    text = txtar.write(archive.with_files(printed))
+    if text != path.read_text():
+        path.write_text(text)

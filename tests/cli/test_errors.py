@@ -1,0 +1,87 @@
+"""Every slug has a page and a golden, and there is no page and no golden without a slug."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from archdsl.cli import catalog
+from archdsl.resources import data_path
+from archdsl.testing import txtar
+from archdsl.testing.slugs import slugs
+from tests.cli.goldens import paths, play, rewrite, rewriting
+
+ROOT = Path(__file__).parents[2]
+USES = slugs(ROOT / "archdsl")
+SLUGS = sorted({use.slug for use in USES if use.slug})
+# told by what needs torch: their goldens are the tests of lowering
+WITH_TORCH = {"bad-key-map", "key-map-mismatch", "parity-failed", "reserved-label"}
+SECTIONS = ["## Why", "## Wrong", "## Right"]
+FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.M | re.S)
+
+
+def section(page: str, title: str) -> str:
+    """The text below a title."""
+    return page.partition(f"{title}\n")[2].partition("\n## ")[0]
+
+
+def found(text: str) -> set[str]:
+    """The slugs in rendered diagnostics."""
+    return set(re.findall(r"^(?:error|warning)\[([a-z0-9-]+)\]", text, re.M))
+
+
+def test_slugs_are_written_out() -> None:
+    assert [use.place for use in USES if not use.slug] == []
+
+
+def test_every_slug_has_a_page() -> None:
+    assert catalog.errors() == SLUGS
+
+
+def test_every_slug_has_a_golden() -> None:
+    assert [path.stem for path in paths()] == [slug for slug in SLUGS if slug not in WITH_TORCH]
+
+
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
+def test_golden(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    archive = txtar.parse(path.read_text())
+    printed = play(archive, tmp_path, monkeypatch)
+    if rewriting(request.config):
+        rewrite(path, archive, printed)
+        return
+    assert printed == {name: archive.files.get(name) for name in printed}
+    assert path.stem in found(printed["stderr"])
+
+
+@pytest.mark.parametrize("slug", catalog.errors())
+def test_page(slug: str) -> None:
+    page = catalog.error_page(slug)
+    assert page.startswith(f"# {slug}\n\n")
+    assert [line for line in page.splitlines() if line.startswith("## ")] == SECTIONS
+    assert catalog.error_about(slug).endswith(".")
+    assert len(page.splitlines()) <= 60
+    assert max(map(len, page.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("slug", [slug for slug in catalog.errors() if slug not in WITH_TORCH])
+def test_the_specs_of_a_page(slug: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page calls wrong raises its slug, what it calls right does not."""
+    page = catalog.error_page(slug)
+    for title, expected in (("## Wrong", True), ("## Right", False)):
+        folder = tmp_path / title[3:]
+        folder.mkdir()
+        fences = FENCE.findall(section(page, title))
+        assert fences, f"no spec below {title}"
+        files = {name or f"a.{'yaml' if kind == 'yaml' else 'arch'}": text for kind, name, text in fences if kind != "sh"}
+        commands = [text for kind, _, text in fences if kind == "sh"] or [f"archdsl check {' '.join(files)}\n"]
+        for command in commands:
+            printed = play(txtar.Archive(files={**files, "command": command}), folder, monkeypatch)
+            assert (slug in found(printed["stderr"])) == expected, printed["stderr"]
+            if not expected:
+                assert printed["exit"] == "0\n", printed["stderr"]
+
+
+def test_pages_come_with_the_package() -> None:
+    assert data_path("errors").is_dir()
