@@ -55,7 +55,7 @@ class Spec:
     def _repr_html_(self) -> str:
         from archdsl.report.stage_table import stage_table
 
-        return stage_table(self).html()
+        return stage_table(self.network).html()
 
     @property
     def params(self) -> int:
@@ -82,6 +82,17 @@ class Spec:
             return canonical_text(self.model, report)
         except Reported:
             raise SpecError(report.diagnostics) from None
+
+    def overridden(self, *, set: Mapping[str, object] | None = None, at: tuple[int, int] | None = None) -> Spec:
+        """The same spec with overrides put in, as `load` takes them."""
+        report = Report()
+        spec: Spec | None = None
+        with report.guard():
+            spec = _of_model(apply_overrides(self.model, report, set=set, at=at), report, self.path, as_written=False)
+        report.raise_errors()
+        assert spec is not None
+        spec.diagnostics = report.diagnostics
+        return spec
 
     @cached_property
     def decisions(self) -> tuple[Any, ...]:
@@ -179,6 +190,11 @@ def _resolved(
         spec.__dict__["decisions"] = space.decisions
         spec.__dict__["space"] = space
         return spec
+    return _of_model(model, report, loaded.path, as_written=not set and at is None)
+
+
+def _of_model(model: Model, report: Report, path: Path | None, *, as_written: bool) -> Spec | None:
+    """The spec of an arch's model; None if something in it is wrong, which was then reported."""
     arch = resolve(model, report)
     network = place(arch, report) if arch else None
 
@@ -190,8 +206,8 @@ def _resolved(
         except Reported:
             return None
 
-    expectations = check_expectations(model.expects, network, report, at=network_at, as_written=not set and at is None)
-    return Spec(model, network, expectations, (), loaded.path) if network else None
+    expectations = check_expectations(model.expects, network, report, at=network_at, as_written=as_written)
+    return Spec(model, network, expectations, (), path) if network else None
 
 
 def _opened(spec: str, library: Library) -> tuple[LoadedFile | None, str | None]:

@@ -1,0 +1,119 @@
+"""The Python API that needs torch: make the module of a spec, count it both ways, load what `archdsl build` wrote."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archdsl.api import PathLike, Spec, load, loads
+from archdsl.budget.closed import closed_form
+from archdsl.budget.compare import Comparison, compare
+from archdsl.budget.fvcore_count import measure
+from archdsl.ir.library import packaged_specs
+from archdsl.lowering import artifact
+from archdsl.lowering.build import build_module
+from archdsl.lowering.module import Backbone, lower
+
+if TYPE_CHECKING:
+    from archdsl.lowering.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Counts of a spec at its input, for one image: `flops` in closed form by fvcore's rules, `flops_fvcore` measured.
+
+    `flops_unseen` are additions and multiplications that fvcore has no rule for.
+    """
+
+    params: int
+    flops: int
+    flops_fvcore: int
+    flops_unseen: int
+    comparison: Comparison
+
+
+def build(
+    spec: Spec | PathLike,
+    *,
+    weights: Weights | None = None,
+    input: tuple[int, int, int] | None = None,
+    classes: int | None = None,
+    set: Mapping[str, object] | None = None,
+    seed: int = 0,
+) -> Backbone:
+    """The module of a spec: eager, in evaluation mode, float32, on the CPU.
+
+    Parameters
+    ----------
+    spec: a path, `FILE:NAME`, `@name`, or a loaded spec.
+    weights: a path (.pth, .pt, .safetensors) or a state dict, in the published layout or archdsl's own.
+    input: channels, height and width in pixels, in place of the spec's.
+    classes: number of classes, in place of the spec's.
+    set: overrides by path, such as `{"s3.depth": 9}`.
+    seed: of the initial weights, which follow the published initialisation; the same seed gives the same bits.
+
+    Returns
+    -------
+    A module that maps images [B, C, H, W] to logits [B, classes].
+
+    Raises
+    ------
+    SpecError: what is wrong with the spec, the overrides, or the weights.
+    """
+    overrides: dict[str, object] = {}
+    if input is not None:
+        overrides["input"] = tuple(input)
+    if classes is not None:
+        overrides["classes"] = classes
+    overrides |= set or {}
+    found = _loaded(spec, overrides)
+    return build_module(found.network, weights=weights, seed=seed, keymap=keymap_of(found) if weights is not None else None)
+
+
+def count(spec: Spec | PathLike, *, at: tuple[int, int] | None = None, set: Mapping[str, object] | None = None) -> Count:
+    """Count a spec in closed form, and beside it with fvcore on real tensors.
+
+    Parameters
+    ----------
+    spec: a path, `FILE:NAME`, `@name`, or a loaded spec.
+    at: height and width of the input in pixels, in place of the spec's.
+    set: overrides by path.
+
+    Raises
+    ------
+    SpecError: what is wrong with the spec or the overrides.
+    """
+    overrides = dict(set or {})
+    network = _loaded(spec, overrides, at).network
+    found = compare(closed_form(network), measure(lower(network), network))
+    return Count(found.params.closed, found.flops.closed, found.flops.measured, sum(found.unseen.values()), found)
+
+
+def load_build(folder: PathLike) -> Backbone:
+    """The module of a folder that `archdsl build` wrote, with its weights, in evaluation mode.
+
+    Raises
+    ------
+    SpecError: the folder holds no build, or its files were changed since.
+    """
+    return artifact.load_build(Path(os.fspath(folder)), lambda text: loads(text).network)
+
+
+def keymap_of(spec: Spec) -> Path | None:
+    """The key map of a spec's published layout: its own, or that of the nearest base that has one."""
+    folders = [spec.path.parent] if spec.path else []
+    for name in spec.model.lineage:
+        for folder in (*folders, packaged_specs()):
+            path = folder / f"{name}.keys.yaml"
+            if path.is_file():
+                return path
+    return None
+
+
+def _loaded(spec: Spec | PathLike, set: Mapping[str, object], at: tuple[int, int] | None = None) -> Spec:
+    if not isinstance(spec, Spec):
+        return load(spec, set=set, at=at)
+    return spec.overridden(set=set, at=at) if set or at else spec
