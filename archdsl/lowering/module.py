@@ -114,6 +114,11 @@ class Backbone(nn.Module):
             level._modules[last] = fresh.train(self.training)
         self.num_classes = classes
 
+    @property
+    def classifiers(self) -> tuple[tuple[str, ...], ...]:
+        """The last linears of the heads, each by the names that lead to it."""
+        return tuple(found.path for found in self._classifiers.values() if found is not None)
+
     def escape(self) -> None:
         """Rename the levels whose names are keywords of Python, as generated code needs it. For export."""
         for module in self.modules():

@@ -1,0 +1,174 @@
+"""The folder that a build leaves: the program, the weights, the spec, and a report on them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+from archdsl.ir.network import Network
+from archdsl.lowering.atomic import folder_at_once
+from archdsl.lowering.build import build_module
+from archdsl.lowering.compile import compile_module
+from archdsl.lowering.export import export, load_program, parity, save_program
+from archdsl.lowering.module import Backbone
+from archdsl.lowering.weights import save_weights
+from archdsl.source.diagnostic import Diagnostic, Note, SpecError
+
+KIND = "archdsl build"
+VERSION = 1
+PROGRAM, WEIGHTS, SPEC, REPORT, README = "program.pt2", "weights.safetensors", "spec.arch", "report.json", "README.md"
+_LARGEST_REPORT = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a build comes from, as its report tells it."""
+
+    spec_hash: str
+    seed: int
+    command: Sequence[str]
+    version: str
+    weights: str | None = None
+
+
+def write_build(
+    folder: Path,
+    module: Backbone,
+    spec_text: str,
+    provenance: Provenance,
+    *,
+    counts: Mapping[str, Any],
+    expectations: Sequence[Mapping[str, Any]] = (),
+    compiled: bool = False,
+    force: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> dict[str, Any]:
+    """Write the folder of a build, at once or not at all, and return its report.
+
+    Parameters
+    ----------
+    folder: an empty folder, or one that holds a build, is replaced; anything else only with `force`; the current one never.
+    spec_text: the spec in full, without imports; `load_build` makes the module of it.
+    counts, expectations: for the report; values that JSON has.
+    compiled: also compile with inductor, and compare.
+    progress: told of each step before it begins.
+
+    Raises
+    ------
+    SpecError: `folder-taken`, `compiler-missing`, `parity-failed`.
+    """
+
+    def check(target: Path) -> None:
+        if target.exists() and Path.cwd().is_relative_to(target):
+            _taken(folder, "is where you are, or above it", "name a folder below this one")
+        if not (force or _replaceable(target)):
+            _taken(folder, "is there already, and holds no build", "name another folder, or replace this one with `--force`")
+
+    with folder_at_once(folder, check=check) as draft:
+        progress("exporting the program")
+        save_program(export(module), draft / PROGRAM)
+        progress("comparing it with the eager module")
+        found = {"exported": asdict(parity(module, load_program(draft / PROGRAM), what="exported"))}
+        if compiled:
+            progress("compiling with inductor")
+            result = compile_module(module)
+            found["compiled"] = {**asdict(result.parity), "seconds": round(result.seconds, 1)}
+        progress("saving the weights")
+        save_weights(module, draft / WEIGHTS)
+        (draft / SPEC).write_text(spec_text, encoding="utf-8", newline="\n")
+        (draft / README).write_text(_readme(module), encoding="utf-8", newline="\n")
+        report = {
+            "kind": KIND,
+            "version": VERSION,
+            "arch": module.name,
+            "input": list(module.image.shape),
+            "classes": module.num_classes,
+            "spec_hash": provenance.spec_hash,
+            "seed": provenance.seed,
+            "weights": provenance.weights,
+            "command": list(provenance.command),
+            "counts": dict(counts),
+            "expectations": [dict(expectation) for expectation in expectations],
+            "parity": found,
+            "versions": {"archdsl": provenance.version, "torch": torch.__version__, "python": platform.python_version()},
+            "files": {name: _sha256(draft / name) for name in (PROGRAM, WEIGHTS, SPEC)},
+        }
+        (draft / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8", newline="\n")
+    return report
+
+
+def load_build(folder: Path, resolve: Callable[[str], Network]) -> Backbone:
+    """The module of a build, made anew from its spec, with its weights, in evaluation mode.
+
+    `resolve` makes the network of a spec's text.
+
+    Raises
+    ------
+    SpecError: `not-a-build`; `build-changed`, where spec or weights are not those that were written; what `resolve` finds.
+    """
+    report = read_report(folder)
+    for name in (SPEC, WEIGHTS):
+        if not (folder / name).is_file() or _sha256(folder / name) != report["files"].get(name):
+            _changed(folder, name)
+    network = resolve((folder / SPEC).read_text(encoding="utf-8"))
+    return build_module(network, weights=folder / WEIGHTS, seed=int(report["seed"]))
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """The report of a build. Raises `SpecError` `not-a-build`."""
+    report = _report(folder)
+    if report is None:
+        message = f"`{folder.as_posix()}` holds no build: it has no `{REPORT}` of one"
+        raise SpecError([Diagnostic("not-a-build", message, help="give the folder that `archdsl build` wrote")])
+    if report["version"] != VERSION:
+        message = f"`{folder.as_posix()}` was written by another archdsl"
+        note = Note(f"its report has version {report['version']!r:.20}, this archdsl reads {VERSION}")
+        raise SpecError([Diagnostic("not-a-build", message, notes=(note,), help="build it again")])
+    return report
+
+
+def _report(folder: Path) -> dict[str, Any] | None:
+    path = folder / REPORT
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST_REPORT:
+            return None
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return report if isinstance(report, dict) and report.get("kind") == KIND and "version" in report else None
+
+
+def _replaceable(target: Path) -> bool:
+    """Whether nothing of value is lost where `target` is: nothing there, an empty folder, or a build."""
+    if not target.exists():
+        return True
+    return target.is_dir() and (not any(target.iterdir()) or _report(target) is not None)
+
+
+def _readme(module: Backbone) -> str:
+    shape = ", ".join(map(str, module.image.shape))
+    return (
+        f"# {module.name}\n\nLoaded by torch alone; the first axis is the batch, of any size.\n\n```python\nimport torch\n"
+        f'program = torch.export.load("{PROGRAM}").module()\nlogits = program(torch.zeros(1, {shape}))\n```\n'
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _taken(folder: Path, why: str, help: str) -> NoReturn:
+    raise SpecError([Diagnostic("folder-taken", f"`{folder.as_posix()}` {why}", help=help)])
+
+
+def _changed(folder: Path, name: str) -> NoReturn:
+    message = f"`{name}` in `{folder.as_posix()}` is not the one that was written by the build"
+    raise SpecError([Diagnostic("build-changed", message, help="build it again")])

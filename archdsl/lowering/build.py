@@ -1,0 +1,30 @@
+"""The module of a network, ready to be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archdsl.ir.network import Network
+from archdsl.lowering.keymap import KeyMap
+from archdsl.lowering.module import Backbone, lower
+from archdsl.lowering.weights import Weights, load_weights
+
+
+def build_module(
+    network: Network, *, weights: Weights | None = None, seed: int = 0, keymap: KeyMap | Path | None = None
+) -> Backbone:
+    """The eager module of a network, in evaluation mode, float32, on the CPU.
+
+    Parameters
+    ----------
+    weights: a path or a state dict, in the own layout or, with a `keymap`, in the official one. None: initial weights.
+    seed: of the initial weights.
+
+    Raises
+    ------
+    SpecError: as `lower` and `load_weights` do.
+    """
+    module = lower(network, seed=seed)
+    if weights is not None:
+        load_weights(module, weights, keymap)
+    return module.eval()

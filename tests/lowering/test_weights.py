@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import argparse
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from archdsl.lowering.build import build_module
+from archdsl.lowering.keymap import KeyMap, keymap_from_text
+from archdsl.lowering.module import Backbone, lower
+from archdsl.lowering.weights import Layout, load_weights, read_weights, save_weights
+from archdsl.source.diagnostic import Diagnostic, SpecError
+from tests.lowering import networks
+
+NETWORK = networks.small()
+KEYS = """
+keys:
+  patch.0: stem.conv
+  patch.1: stem.batchnorm
+  patch.2: stem.conv_2
+  patch.3: stem.batchnorm_2
+  merge.{i}.0: stages.s{i+2}.down.conv
+  merge.{i}.1: stages.s{i+2}.down.batchnorm
+  layers.{i}.{j}.pos: stages.s{i+1}.{j}.dwconv
+  layers.{i}.{j}.n1: stages.s{i+1}.{j}.layernorm
+  layers.{i}.{j}.attn: stages.s{i+1}.{j}.token
+  layers.{i}.{j}.n2: stages.s{i+1}.{j}.layernorm_2
+  layers.{i}.{j}.mlp.{k=1..2}: stages.s{i+1}.{j}.channel.fc{k}
+  norm: head.batchnorm
+  head: head.linear
+"""
+
+
+@pytest.fixture(scope="module")
+def keymap() -> KeyMap:
+    return keymap_from_text(KEYS)
+
+
+@pytest.fixture(scope="module")
+def module() -> Backbone:
+    made = lower(NETWORK, seed=3).eval()
+    made.stem.batchnorm.num_batches_tracked.fill_(7)
+    return made
+
+
+@pytest.fixture
+def official(module: Backbone, keymap: KeyMap) -> dict[str, torch.Tensor]:
+    return {name: module.state_dict()[key].clone() for key, name in keymap.official_names(module.state_dict()).items()}
+
+
+def equal(one: Backbone, two: Backbone) -> bool:
+    states = one.state_dict(), two.state_dict()
+    return list(states[0]) == list(states[1]) and all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def refused(weights: object, keymap: KeyMap | None = None, network: networks.Network = NETWORK) -> Diagnostic:
+    target = lower(network)
+    before = copy.deepcopy(target)
+    with pytest.raises(SpecError) as caught:
+        load_weights(target, weights, keymap)
+    assert equal(target, before), "a failed load must change nothing"
+    return caught.value.diagnostics[0]
+
+
+@pytest.mark.parametrize("layout", ["own", "official"])
+def test_what_is_saved_loads_to_the_same_bits(module: Backbone, keymap: KeyMap, layout: Layout, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_weights(module, path, layout=layout, keymap=keymap)
+    again = lower(NETWORK)
+    assert load_weights(again, path, keymap) == layout
+    assert equal(again, module)
+    assert [file.name for file in tmp_path.iterdir()] == ["w.safetensors"]
+    assert ("patch.0.weight" in load_file(path)) == (layout == "official")
+
+
+def test_a_module_in_channels_last_saves_the_same_file(module: Backbone, tmp_path: Path) -> None:
+    save_weights(module, tmp_path / "a.safetensors")
+    save_weights(copy.deepcopy(module).to(memory_format=torch.channels_last), tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"model": state, "epoch": 3, "args": argparse.Namespace(lr=0.1)},
+        lambda state: {"state_dict": {f"module.{key}": tensor for key, tensor in state.items()}},
+        lambda state: {"model": {"state_dict": {f"module._orig_mod.{key}": tensor for key, tensor in state.items()}}},
+    ],
+    ids=["bare", "model", "parallel", "nested"],
+)
+def test_wrappers_are_taken_off(wrap, module: Backbone, keymap: KeyMap, official: dict, tmp_path: Path) -> None:
+    torch.save(wrap(official), tmp_path / "checkpoint.pth")
+    for weights in (wrap(official), tmp_path / "checkpoint.pth", str(tmp_path / "checkpoint.pth")):
+        assert equal(build_module(NETWORK, weights=weights, keymap=keymap), module)
+
+
+def test_other_kinds_of_numbers_are_converted(module: Backbone, official: dict, keymap: KeyMap) -> None:
+    wide = {key: value.double() if value.is_floating_point() else value for key, value in official.items()}
+    assert equal(build_module(NETWORK, weights=wide, keymap=keymap), module)
+
+
+def test_a_module_is_ready_to_use(module: Backbone) -> None:
+    made = build_module(NETWORK, seed=3)
+    assert not made.training
+    assert torch.equal(made.head.linear.weight, module.head.linear.weight)
+
+
+def test_a_mismatch_lists_everything_in_the_layout_of_the_user(official: dict, keymap: KeyMap) -> None:
+    del official["patch.0.weight"]
+    official["head.extra"] = torch.zeros(1)
+    official["norm.weight"] = torch.zeros(5)
+    official["norm.num_batches_tracked"] = torch.zeros(())
+    found = refused(official, keymap)
+    assert found.slug == "weights-mismatch"
+    assert "official layout" in found.message
+    assert [note.message for note in found.notes] == [
+        "1 missing: patch.0.weight",
+        "1 unexpected: head.extra",
+        "2 misshapen: norm.weight is 5, not 32, norm.num_batches_tracked is one number, not one number of int64",
+    ]
+
+
+def test_long_lists_are_cut_and_counted(module: Backbone) -> None:
+    found = refused({f"x.{i}": torch.zeros(1) for i in range(12)})
+    missing, unexpected = (note.message for note in found.notes)
+    count = len(module.state_dict())
+    assert missing.startswith(f"{count} missing: stem.conv.weight, ")
+    assert missing.endswith(f" ... {count - 10} more")
+    assert unexpected == "12 unexpected: " + ", ".join(f"x.{i}" for i in range(10)) + " ... 2 more"
+
+
+def test_another_number_of_classes_is_told_as_that(module: Backbone) -> None:
+    found = refused(module.state_dict(), network=networks.small(classes=4))
+    assert found.notes[0].message == "2 misshapen: head.linear.weight is 10x32, not 4x32, head.linear.bias is 10, not 4"
+    assert found.help == (
+        "they are for 10 classes, the module is for 4: build it for 10 classes, then call `reset_classifier(4)`"
+    )
+
+
+def test_a_key_map_that_does_not_fit_matters_to_the_official_layout_only(module: Backbone, official: dict) -> None:
+    other = keymap_from_text("keys:\n  a: b\n")
+    assert equal(build_module(NETWORK, weights=module.state_dict(), keymap=other), module)
+    assert refused({"stem.conv.weight": torch.zeros(1)}, other).slug == "weights-mismatch"
+    assert refused(official, other).slug == "key-map-mismatch"
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Danger:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / "touched",)
+
+    torch.save({"model": Danger()}, tmp_path / "bad.pth")
+    found = refused(tmp_path / "bad.pth")
+    assert found.slug == "unreadable-weights"
+    assert "could run code" in found.message
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "slug"),
+    [
+        ("bad.pth", b"\x80\x02garbage", "unreadable-weights"),
+        ("empty.pt", b"", "unreadable-weights"),
+        ("text.pth", b"hello\nworld", "unreadable-weights"),
+        ("bad.safetensors", b"\xff" * 64, "unreadable-weights"),
+        ("none.pth", None, "unreadable-file"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(name: str, content: bytes | None, slug: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    found = refused(tmp_path / name)
+    assert found.slug == slug
+    assert "garbage" not in found.message
+
+
+def test_what_is_no_state_dict_is_refused(tmp_path: Path) -> None:
+    torch.save([torch.zeros(1)], tmp_path / "list.pth")
+    assert "no state dict but list" in refused(tmp_path / "list.pth").message
+    assert "`a` is int" in refused({"a": 3}).message
+    assert "a name is no text" in refused({1: torch.zeros(1)}).message
+    assert "`a` is Tensor" in refused({"a": torch.zeros(2, 2).to_sparse()}).message
+    assert refused(tmp_path).slug == "unreadable-file"
+
+
+def test_names_of_a_stranger_are_shown_harmlessly() -> None:
+    found = SpecError([refused({"a\x1b[31m\u202e" + "b" * 500: torch.zeros(1)})])
+    text = str(found)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "b" * 101 not in text
+
+
+def test_safetensors_in_half_precision(module: Backbone, tmp_path: Path) -> None:
+    half = {key: value.half() if value.is_floating_point() else value for key, value in module.state_dict().items()}
+    save_file(half, tmp_path / "half.safetensors")
+    assert read_weights(tmp_path / "half.safetensors")["stem.conv.weight"].dtype == torch.float16
+    made = build_module(NETWORK, weights=tmp_path / "half.safetensors")
+    assert made.stem.conv.weight.dtype == torch.float32
+    torch.testing.assert_close(made.stem.conv.weight, module.stem.conv.weight, atol=1e-3, rtol=1e-3)
