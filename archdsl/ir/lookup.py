@@ -12,7 +12,7 @@ from archdsl.ir.values import Built, Function, Partial, Val, relabelled
 from archdsl.lang import ast
 from archdsl.schema import registry
 from archdsl.schema.component import Slot
-from archdsl.source.diagnostic import Note
+from archdsl.source.diagnostic import Note, Reported
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
 
@@ -150,13 +150,18 @@ def slot_part(env: Env, slot: Slot, val: Val, attribute: ast.Attribute) -> Val:
 
 
 def missing_slot(env: Env, slot: Slot, span: Span) -> NoReturn:
+    cause = (slot, span.start)
+    if cause in env.context.told:
+        # one layout asks every stage for it: the first stage that lacks it stands for all
+        raise Reported
+    env.context.told.add(cause)
     env.report.fail(
         "missing-slot",
         f"{env.where} has no {slot} mixer",
         env.place_span,
         f"no `{slot}` here, and none in `default`",
         notes=[Note("the layout asks for it here", span)],
-        help=f"write `{slot} = ...`; {slot} mixers are {_some(registry.names(slot))}",
+        help=f"write `{slot} = ...` in the stage, or in `default` for all; {slot} mixers are {_some(registry.names(slot))}",
     )
 
 

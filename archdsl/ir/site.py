@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from archdsl.ir.part import Leaf, Origin
@@ -98,13 +97,13 @@ class PlacedSite:
 
     def _refuse(self, slug: str, message: str, field: str | None, label: str, help: str, about: str | None = None) -> None:
         origin = self.leaf.arguments.get(field) if field else None
-        span = self.leaf.span
+        span = _word(self.leaf.span)
         notes: list[Note] = []
         if origin is not None:
             span, notes = self._argument(origin)
         elif about is not None and about in self.leaf.arguments:
             written, _ = self._argument(self.leaf.arguments[about])
-            if not _inside(written, span):
+            if not _inside(written, self.leaf.span):
                 notes = [Note(f"`{about}` is written here", written)]
         size_note = self.trace.note(self.x.size) if slug == "shape-mismatch" and self.x.size else None
         if size_note:
@@ -116,14 +115,11 @@ class PlacedSite:
         return origin.span, origin_notes(origin)
 
 
+def _word(span: Span) -> Span:
+    """The name at the start of a call, which stands for it."""
+    name = span.text.partition("(")[0].rstrip()
+    return Span(span.source, span.start, span.start + len(name)) if name else span
+
+
 def _inside(inner: Span, outer: Span) -> bool:
     return inner.source is outer.source and outer.start <= inner.start and inner.end <= outer.end
-
-
-def where_of(stage: str | None, section: str) -> str:
-    """How a place of the network is called: `s2.down`, block 3 of `s2`, the stem."""
-    return f"`{stage}.{section}`" if stage else f"the {section}"
-
-
-def shown(maps: Sequence[FeatureMap]) -> str:
-    return " and ".join(str(x) for x in maps)

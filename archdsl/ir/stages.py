@@ -197,7 +197,9 @@ class StageResolver:
     def _unused_slots(self, env: Env, read: set[str]) -> None:
         place = env.places[0]
         for slot in ("token", "channel"):
-            if slot in place.attributes and slot not in read:
+            if slot in place.attributes and slot not in read and (slot, -1) not in self.context.told:
+                # the layout is most often one for all stages, so once is enough
+                self.context.told.add((slot, -1))
                 self.report.warn(
                     "unused-slot",
                     f"the layout of {env.where} never uses its {slot} mixer",
