@@ -53,7 +53,7 @@ def test_refuses_by_the_shape_rule_of_the_plugin(with_plugin: Installed) -> None
 def test_is_suggested(with_plugin: Installed) -> None:
     spec = write(with_plugin.cwd, "misspelt.arch", "large_kernel_gat(kernel = 5x5)")
     told = with_plugin.archdsl("check", spec, code=1).stderr
-    assert "error[unknown-component]" in told
+    assert "error[unknown-name]" in told
     assert "did you mean `large_kernel_gate`?" in told
 
 
