@@ -33,13 +33,15 @@ test: $(READY) ## the fast tests
 slow: $(READY) ## the slow tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow
 
-check: $(READY) ## format, lint, types, direction of imports, generated files
+check: $(READY) ## format, lint, types, direction of imports, generated files, specs
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m archdsl.lang.grammar --check
+	$(BIN)/python -m archdsl.lang.schema_json --check
 	$(BIN)/python -m archdsl.schema.registry --check
+	$(BIN)/archdsl fmt --check specs search examples
 
 golden: $(READY) ## rewrite the golden files; read the difference before committing it
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" --golden tests
