@@ -11,7 +11,7 @@ from typing import Any, Literal
 from archdsl.ir.assemble import assemble
 from archdsl.ir.counts import flops, params
 from archdsl.ir.digest import digest
-from archdsl.ir.expect import Expectation, check_expectations
+from archdsl.ir.expect import Expectation, Overridden, check_expectations
 from archdsl.ir.library import Library, LoadedFile, packaged_names
 from archdsl.ir.model import Model
 from archdsl.ir.network import Network
@@ -88,7 +88,7 @@ class Spec:
         report = Report()
         spec: Spec | None = None
         with report.guard():
-            spec = _of_model(apply_overrides(self.model, report, set=set, at=at), report, self.path, as_written=False)
+            spec = _of_model(apply_overrides(self.model, report, set=set, at=at), report, self.path, overridden="values" if set else "size")
         report.raise_errors()
         assert spec is not None
         spec.diagnostics = report.diagnostics
@@ -190,10 +190,10 @@ def _resolved(
         spec.__dict__["decisions"] = space.decisions
         spec.__dict__["space"] = space
         return spec
-    return _of_model(model, report, loaded.path, as_written=not set and at is None)
+    return _of_model(model, report, loaded.path, overridden="values" if set else "size" if at else "no")
 
 
-def _of_model(model: Model, report: Report, path: Path | None, *, as_written: bool) -> Spec | None:
+def _of_model(model: Model, report: Report, path: Path | None, *, overridden: Overridden) -> Spec | None:
     """The spec of an arch's model; None if something in it is wrong, which was then reported."""
     arch = resolve(model, report)
     network = place(arch, report) if arch else None
@@ -206,7 +206,7 @@ def _of_model(model: Model, report: Report, path: Path | None, *, as_written: bo
         except Reported:
             return None
 
-    expectations = check_expectations(model.expects, network, report, at=network_at, as_written=as_written)
+    expectations = check_expectations(model.expects, network, report, at=network_at, overridden=overridden)
     return Spec(model, network, expectations, (), path) if network else None
 
 

@@ -17,6 +17,10 @@ from archdsl.source.diagnostic import Report
 from archdsl.source.text import Span
 
 
+# what a space cannot leave open: the counts of two points would not be counts of one thing, or their graphs differ
+_FIXED = ("input", "classes", "from", "logits")
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One written domain.
@@ -41,6 +45,9 @@ def decisions_of(model: Model, report: Report) -> tuple[Decision, ...]:
     """All decisions of a space, in the order of their places; domains that are wrong are reported and left out."""
     finder = _Finder(model, report)
     for path, expr in written(model):
+        if path.rpartition(".")[2] in _FIXED or path in model.nodes:
+            finder.refuse(expr, path)
+            continue
         finder.walk(expr, path, bare=True, parent=None)
     for let in reached_lets(model, [expr for _, expr in written(model)]):
         finder.walk(let.value, let.name.id, bare=True, parent=None)
@@ -119,6 +126,17 @@ class _Finder:
             for child in ast.children(expr):
                 if not isinstance(child, ast.Ident):
                     self.walk(child, path, bare=False, parent=parent)  # type: ignore[arg-type]
+
+    def refuse(self, expr: ast.Expr, path: str) -> None:
+        """Report the domains of an expression whose value all points share."""
+        for domain in domains_in(expr):
+            self.report.error(
+                "misplaced-domain",
+                f"`{path}` has one value in all of a space",
+                domain.span,
+                "alternatives cannot stand here",
+                help="write one arch for each, and a space over each",
+            )
 
     def _choice(self, choice: ast.Choice, path: str, parent: tuple[DomainKey, int] | None) -> None:
         key = domain_key(choice)

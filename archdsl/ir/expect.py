@@ -20,6 +20,7 @@ UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 QUANTITIES = ("params", "flops")
 RULES = ("fvcore",)
 
+Overridden = Literal["no", "size", "values"]
 Status = Literal["holds", "fails", "recorded", "not checked"]
 
 
@@ -114,17 +115,17 @@ def check_expectations(
     report: Report,
     *,
     at: Callable[[Size], Network | None],
-    as_written: bool,
+    overridden: Overridden,
 ) -> tuple[Expectation, ...]:
     """Hold every `expect` line against the counts.
 
-    `network` is the spec as asked for; `at` gives the spec at another input size. With `as_written` false the spec was
-    overridden, and only lines whose size is that of the network are checked, if sizes alone were overridden.
+    `network` is the spec as asked for; `at` gives the spec at another input size. They are about the spec as written: with
+    another size (`overridden` is `size`) only lines that name this size are checked, after other overrides (`values`) none.
     """
     found = []
     for line in expects:
         with report.guard():
-            found.append(_checked(line, network, report, at, as_written))
+            found.append(_checked(line, network, report, at, overridden))
     return tuple(found)
 
 
@@ -133,7 +134,7 @@ def _checked(
     network: Network | None,
     report: Report,
     at: Callable[[Size], Network | None],
-    as_written: bool,
+    overridden: Overridden,
 ) -> Expectation:
     quantity = quantity_of(line.quantity, report)
     accepted = bound(line.value, report, quantity=quantity)
@@ -145,7 +146,7 @@ def _checked(
     def told(counted: int | None, status: Status) -> Expectation:
         return Expectation(quantity, written, accepted, size, rule, because, counted, status, line.span)
 
-    if network is None or not as_written:
+    if network is None or overridden == "values" or (overridden == "size" and size != network.image.size):
         return told(None, "not checked")
     where = network if size is None or size == network.image.size else at(size)
     if where is None:
