@@ -20,7 +20,9 @@ arch tiny {{
     residual layernorm -> channel
   }}
 
-  default {{ channel = mlp(ratio = 2) }}
+  default {{
+    channel = mlp(ratio = 2)
+  }}
 
   stem = conv(4x4, out = 16, stride = 4) -> batchnorm
 
