@@ -60,13 +60,13 @@ def test_names_the_packaged_spec_where_a_path_is_missing(installed: Installed) -
 
 
 def test_explains(installed: Installed) -> None:
-    assert "unknown-component" in installed.archdsl("explain", "unknown-component").stdout
+    assert "unknown-field" in installed.archdsl("explain", "unknown-field").stdout
     assert "topk" in installed.archdsl("explain", "routing").stdout
 
 
 def test_lists(installed: Installed) -> None:
     assert "@biformer_t" in installed.archdsl("list", "specs").stdout.split()
-    assert "unknown-component" in installed.archdsl("list", "errors").stdout.split()
+    assert "unknown-field" in installed.archdsl("list", "errors").stdout.split()
 
 
 @pytest.mark.slow
