@@ -17,6 +17,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise CallError(message, f"`{self.prog} --help` shows how it is called")
 
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        choices = [str(choice) for choice in action.choices or ()]
+        if choices and value not in choices:
+            from archdsl.source.suggest import closest
+
+            near = closest(str(value), choices)
+            said = f"`{value}` is none of {', '.join(choices)}"
+            raise CallError(said, f"did you mean `{near}`?" if near else "")
+
     def parse(self, argv: list[str]) -> argparse.Namespace:
         """The arguments of a call."""
         arguments, unknown = self.parse_known_args(argv)

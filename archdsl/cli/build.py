@@ -53,11 +53,14 @@ def run(args: Namespace, console: Console) -> int:
         from archdsl.budget.closed import closed_form
         from archdsl.budget.compare import compare
         from archdsl.budget.fvcore_count import measure
+        from archdsl.building import keymap_of
         from archdsl.lowering.artifact import Provenance, write_build
         from archdsl.lowering.build import build_module
 
         progress.step("making the module")
-        module = build_module(spec.network, weights=args.weights, seed=args.seed, keymap=_keymap(spec))
+        module = build_module(
+            spec.network, weights=args.weights, seed=args.seed, keymap=keymap_of(spec) if args.weights else None
+        )
         progress.step("counting with fvcore")
         compared = compare(closed_form(spec.network), measure(module, spec.network))
         if not compared.equal:
@@ -84,14 +87,6 @@ def run(args: Namespace, console: Console) -> int:
         console.say(line)
     console.out(folder.as_posix())
     return DONE
-
-
-def _keymap(spec: Spec) -> Path | None:
-    """The key map that stands beside a spec, or beside the one it extends."""
-    if spec.path is None:
-        return None
-    maps = (spec.path.with_name(f"{name}.keys.yaml") for name in spec.model.lineage)
-    return next((path for path in maps if path.is_file()), None)
 
 
 def _counts(compared: Comparison) -> dict[str, int]:

@@ -42,9 +42,9 @@ def run(args: Namespace, console: Console) -> int:
 
         text = write_yaml(file)
     else:
-        from archdsl.lang.fmt import format_file
+        from archdsl.lang.text_write import write_text
 
-        text = format_file(file)
+        text = write_text(file)
     again = texts.reread(text, after, file)
     if args.target == "-":
         console.text(text)

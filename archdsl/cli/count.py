@@ -11,7 +11,6 @@ from archdsl.cli.console import DONE, INPUT_AT_FAULT, Console
 if TYPE_CHECKING:
     from archdsl.api import Spec
     from archdsl.budget.compare import Comparison, Row
-    from archdsl.budget.fvcore_count import Measured
 
 NAME = "count"
 HELP = "count parameters and FLOPs, in closed form and as fvcore measures them"
@@ -32,23 +31,17 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     from archdsl import api
-    from archdsl.budget.closed import closed_form
-    from archdsl.budget.compare import compare
     from archdsl.cli.arguments import overrides, size
 
     spec = api.load(args.spec, set=overrides(args), at=size(args))
     with console.progress() as progress:
         progress.step("loading torch")
-        from archdsl.budget.fvcore_count import measure
-        from archdsl.lowering.module import lower
+        from archdsl.building import count
 
-        progress.step("making the module")
-        module = lower(spec.network)
         progress.step("measuring")
-        measured = measure(module, spec.network)
-    compared = compare(closed_form(spec.network), measured)
+        compared = count(spec).comparison
     if args.json:
-        console.json(_document(spec, compared, measured))
+        console.json(_document(spec, compared))
     else:
         if spec.diagnostics:
             console.diagnostics(spec.diagnostics)
@@ -60,7 +53,7 @@ def run(args: Namespace, console: Console) -> int:
     return INPUT_AT_FAULT
 
 
-def _document(spec: Spec, compared: Comparison, measured: Measured) -> dict[str, object]:
+def _document(spec: Spec, compared: Comparison) -> dict[str, object]:
     from archdsl.report.shares import by_component
 
     return {
@@ -74,7 +67,6 @@ def _document(spec: Spec, compared: Comparison, measured: Measured) -> dict[str,
         "flops_fvcore": compared.flops.measured,
         "flops_unseen": sum(compared.unseen.values()),
         "unseen": dict(compared.unseen),
-        "uncounted": dict(measured.uncounted),
         "equal": compared.equal,
         "by_stage": [
             {"name": part.name, "params": params.closed, "flops": part.closed, "flops_fvcore": part.measured}

@@ -14,6 +14,8 @@ Format: TypeAlias = Literal["full", "short", "json", "github"]
 _NOTES = 3
 _DOTS = "..."
 _LONGEST = 800
+# a label has at least these cells, or it goes below the carets
+_NARROWEST = 24
 _STYLES = {"error": "1;31", "warning": "1;33", "note": "1;32", "help": "1;36", "gutter": "1;34", "strong": "1"}
 
 
@@ -133,14 +135,34 @@ def _snippet(span: Span, label: str, kind: str, gutter: int, color: bool, width:
     number = f"{line:>{gutter}} |"
     yield f"{paint(number, 'gutter', color)} {shown}".rstrip()
     carets = " " * before + paint("^" * under, kind, color)
-    said = _lines(label, 0).split("\n") if label else []
-    room = width - gutter - 3
-    if said and (before + under + 1 + text_width(said[0]) <= room or text_width(said[0]) > room):
-        carets += f" {paint(said.pop(0), kind, color)}"
-    yield f"{blank} {carets}"
-    for rest in said:
-        indent = max(0, min(before, room - text_width(rest)))
-        yield f"{blank} {' ' * indent}{paint(rest, kind, color)}"
+    behind, *below = _label(_lines(label, 0), before + under + 1, before, width - gutter - 3)
+    yield f"{blank} {carets}{' ' * bool(behind)}{paint(behind, kind, color)}"
+    for further in below:
+        bare = further.lstrip(" ")
+        yield f"{blank} {' ' * (len(further) - len(bare))}{paint(bare, kind, color)}"
+
+
+def _label(label: str, behind: int, below: int, room: int) -> list[str]:
+    """A label on lines: behind the carets, wrapped there if it must, or below them; all but the first are indented."""
+    if text_width(label) <= room - behind and "\n" not in label:
+        return [label]
+    if room - behind < _NARROWEST:
+        behind = max(0, min(below, room - text_width(label)))
+        return ["", *(" " * behind + line for line in _wrapped(label, room - behind))]
+    first, *rest = _wrapped(label, room - behind)
+    return [first, *(" " * behind + line for line in rest)]
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    lines: list[str] = []
+    for line in text.split("\n"):
+        lines.append("")
+        for word in line.split(" "):
+            if lines[-1] and text_width(lines[-1]) + 1 + text_width(word) > room:
+                lines.append(word)
+            else:
+                lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return lines
 
 
 def _window(text: str, start: int, stop: int, room: int) -> tuple[str, int, int]:

@@ -48,7 +48,7 @@ def test_examples_are_real_calls(name: str) -> None:
 
 @pytest.mark.parametrize("name", VERBS)
 def test_a_verb_is_called_as_its_module(name: str) -> None:
-    assert verb(name).NAME == name
+    assert name == verb(name).NAME
     assert verb(name).HELP[0].islower()
     assert not verb(name).HELP.endswith(".")
 
@@ -76,7 +76,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["xyzzy"], "error: there is no verb `xyzzy`\nhelp: verbs are check, fmt,"),
         (["check", "--jsno", "a"], "error: `archdsl check` has no option `--jsno`\nhelp: did you mean `--json`?"),
         (["list", "specs", "more"], "error: unexpected argument `more`"),
-        (["list", "spces"], "error: argument what: invalid choice: 'spces'"),
+        (["list", "spces"], "error: `spces` is none of components, specs, errors\nhelp: did you mean `specs`?"),
+        (["check", "a", "--format", "xml"], "error: `xml` is none of full, short, json, github"),
         (["check"], "error: the following arguments are required: SPEC"),
         (["check", "a.arch", "--set", "width"], "error: `--set width` has no value"),
         (["check", "a.arch", "--set", "w=1", "--set", "w=2"], "error: `--set w` is given twice"),

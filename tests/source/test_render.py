@@ -136,12 +136,20 @@ def test_a_long_line_is_cut_around_the_place(before: int, after: int, width: int
     assert before + 3 + after > width - 5 or "..." not in shown
 
 
-def test_a_label_that_does_not_fit_stands_below() -> None:
-    found = one(" " * 70 + "bad", "bad", "twenty-eight cells of a label")
+def test_a_label_is_wrapped_behind_the_carets() -> None:
+    found = one(" " * 50 + "bad", "bad", "16 channels come in, and 3 does not divide them, in block 0 of `s1`")
+    assert render([found], summary=False).splitlines()[-2:] == [
+        "   | " + " " * 50 + "^^^ 16 channels come in, and 3 does not",
+        "   | " + " " * 54 + "divide them, in block 0 of `s1`",
+    ]
+
+
+def test_a_label_without_room_stands_below() -> None:
+    found = one(" " * 80 + "bad", "bad", "some thirty cells of a label here")
     lines = render([found], summary=False).splitlines()
     assert lines[-2].endswith("^^^")
-    assert lines[-1].endswith("twenty-eight cells of a label")
-    assert len(lines[-1]) <= 100
+    assert lines[-1].endswith(" some thirty cells of a label here")
+    assert len(lines[-1]) == 100
 
 
 def test_a_place_over_several_lines_is_shown_by_its_first() -> None:
