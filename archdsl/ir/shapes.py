@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archdsl.ir import graph
+from archdsl.ir.fitting import fitting_inputs
 from archdsl.ir.naming import named
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage, weights
 from archdsl.ir.part import (
@@ -33,6 +34,19 @@ from archdsl.source.text import Span
 
 def place(arch: Arch, report: Report) -> Network | None:
     """The network of an arch; None if a map does not fit somewhere, which was then reported."""
+    own = Report()
+    network = _placed(arch, own)
+    for diagnostic in own.diagnostics:
+        if diagnostic.slug == "shape-mismatch" and arch.image.size is not None:
+            sizes = " and ".join(str(size) for size in fitting_inputs(arch, lambda a: _placed(a, Report()) is not None))
+            if sizes:
+                nearest = f"the nearest inputs that fit are {sizes}"
+                diagnostic = replace(diagnostic, help=f"{diagnostic.help}; {nearest}" if diagnostic.help else nearest)
+        report.add(diagnostic)
+    return network
+
+
+def _placed(arch: Arch, report: Report) -> Network | None:
     try:
         return _Placer(arch, report).network()
     except Reported:
