@@ -12,6 +12,8 @@ from archdsl.source.text import Source
 Item: TypeAlias = (
     ast.FileItem | ast.StageItem | ast.ModelItem | ast.Expect | ast.Budget | ast.Require | ast.Objective | ast.Line
 )
+Holder: TypeAlias = ast.Arch | ast.Space | ast.Stage | ast.Default | ast.Position | ast.Layout
+HOLDERS = (ast.Arch, ast.Space, ast.Stage, ast.Default, ast.Position, ast.Layout)
 
 
 @dataclass(slots=True)
@@ -63,12 +65,14 @@ class Comments:
                 self._end(before, comment.text)
             elif not comment.alone and not isinstance(holder, ast.File) and "\n" not in source.text[holder.span.start : at]:
                 self._remarks(holder).opened = comment.text
+            elif comment.alone and before and (ended := _indented_below(before, comment)):
+                self._remarks(ended).below.append(comment.text)
             elif index + 1 < len(items):
                 self._remarks(items[index + 1]).above.append(comment.text)
             else:
                 self._remarks(holder).below.append(comment.text)
         for index, found in held.items():
-            if isinstance(items[index], _HOLDERS):
+            if isinstance(items[index], HOLDERS):
                 self._attach(items[index], source, found)
 
     def _end(self, item: Item, text: str) -> None:
@@ -78,7 +82,21 @@ class Comments:
         self._remarks(item).end = text
 
 
-_HOLDERS = (ast.Arch, ast.Space, ast.Stage, ast.Default, ast.Position, ast.Layout)
+def _indented_below(item: Item, comment: ast.Comment) -> Item | None:
+    """What ended above a comment and holds it by indentation, as in YAML; in the text form braces say it."""
+    found = None
+    source = item.span.source
+    column = source.line_column(comment.span.start)[1]
+    while isinstance(item, HOLDERS) and not item.span.text.endswith("}"):
+        own = source.line_column(item.span.start)[1]
+        # the items of a model start where the model does; in a list that is behind the dash
+        if column < own or (column == own and (column == 1 or not isinstance(item, ast.Arch | ast.Space))):
+            break
+        found = item
+        if not inside(item):
+            break
+        item = inside(item)[-1]
+    return found
 
 
 def inside(item: Item | ast.File) -> tuple[Item, ...]:

@@ -66,7 +66,7 @@ class Lines:
             self.remarks(entry.remarks.above, column)
             body = entry.value
             # a line of a layout, or a map in pieces
-            if isinstance(body, Map) and body.entries and not (entry.brief and self._flow(entry, " " * column + "-")):
+            if isinstance(body, Map) and body.entries and not self._flow(entry, " " * column + "-"):
                 self.map(body, column + 2, dash=True)
                 self._behind(entry.remarks.end)
             else:
@@ -106,8 +106,13 @@ class Lines:
         assert not isinstance(entry.value, str)
         if not entry.value.entries:
             return "{}" if isinstance(entry.value, Map) else "[]"
-        text = _flowing(entry.value) if entry.brief else ""
+        text = _flowing(entry.value) if entry.brief and not _remarked(entry.value) else ""
         return text if len(start) + 1 + len(text) <= WIDTH else ""
+
+
+def _remarked(value: Value) -> bool:
+    """Whether a comment stands inside, which needs lines of its own."""
+    return not isinstance(value, str) and any(e.remarks or e.below or _remarked(e.value) for e in value.entries)
 
 
 def _flowing(value: Value) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NoReturn, TypeAlias
 
 from archdsl.lang import ast
@@ -13,7 +14,8 @@ from archdsl.lang.grammar import tables
 from archdsl.lang.parse import parse_expression
 from archdsl.lang.yaml_twin_nodes import Mapping, Node, Scalar, Sequence, compose, shown
 from archdsl.lang.yaml_twin_text import Slice, bound, comparison, is_name, name_of, plain_text, signature
-from archdsl.source.diagnostic import Report, Reported
+from archdsl.source.diagnostic import Note, Report, Reported
+from archdsl.source.limits import SYNTAX_ERRORS
 from archdsl.source.suggest import closest, did_you_mean
 from archdsl.source.text import Source, Span
 
@@ -26,15 +28,22 @@ _HEADERS = {"arch": "extends", "space": "over"}
 
 def parse_yaml(source: Source, report: Report) -> ast.File | None:
     """The syntax of a file in YAML, or None where something was reported."""
-    before = len(report.errors)
+    found = Report()
     try:
-        root, comments = compose(source, report)
-        items = _Reader(report).file(root)
+        root, comments = compose(source, found)
+        items = _Reader(found).file(root)
     except Reported:
-        return None
+        items, comments = [], ()
+    wrong = found.errors
+    more = len(wrong) - SYNTAX_ERRORS
+    if more > 0:
+        said = Note(f"{more:_} more error{'s were' if more > 1 else ' was'} found")
+        wrong = (*wrong[: SYNTAX_ERRORS - 1], replace(wrong[SYNTAX_ERRORS - 1], notes=(*wrong[SYNTAX_ERRORS - 1].notes, said)))
+    for diagnostic in wrong:
+        report.add(diagnostic)
     # a line that speaks to an editor of YAML says nothing in the text form
     kept = tuple(comment for comment in comments if "yaml-language-server:" not in comment.text)
-    return None if len(report.errors) > before else ast.File(tuple(items), source, kept)
+    return None if wrong else ast.File(tuple(items), source, kept)
 
 
 class _Reader:

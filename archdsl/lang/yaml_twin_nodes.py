@@ -15,10 +15,9 @@ from yaml.reader import ReaderError
 from archdsl.lang.ast import Comment
 from archdsl.lang.yaml_twin_problems import syntax_error
 from archdsl.source.diagnostic import Fix, Note, Report
+from archdsl.source.limits import YAML_CHARACTERS, YAML_DEPTH, YAML_NODES
 from archdsl.source.text import Source, Span
 
-DEPTH_LIMIT = 64
-SIZE_LIMIT = 500_000
 _BREAKS = "\r\n\x85\u2028\u2029"
 
 
@@ -69,8 +68,8 @@ class _Open:
 
 def compose(source: Source, report: Report) -> tuple[Node | None, tuple[Comment, ...]]:
     """The node a YAML text holds (None: it holds none), and its comments. Raises `Reported`."""
-    if len(source.text) > SIZE_LIMIT:
-        report.fail("limit-exceeded", f"YAML is read up to {SIZE_LIMIT:_} characters, this one has {len(source.text):_}")
+    if len(source.text) > YAML_CHARACTERS:
+        report.fail("limit-exceeded", f"YAML is read up to {YAML_CHARACTERS:_} characters, this one has {len(source.text):_}")
     scalars: list[Scalar] = []
     try:
         root = _build(source, report, scalars)
@@ -85,7 +84,7 @@ def compose(source: Source, report: Report) -> tuple[Node | None, tuple[Comment,
 def _build(source: Source, report: Report, scalars: list[Scalar]) -> Node | None:
     stack: list[_Open] = []
     root: Node | None = None
-    documents = 0
+    documents = nodes = 0
     for event in yaml.parse(source.text, Loader=yaml.SafeLoader):
         node: Node | None = None
         if isinstance(event, yaml.DocumentStartEvent):
@@ -99,12 +98,17 @@ def _build(source: Source, report: Report, scalars: list[Scalar]) -> Node | None
         elif isinstance(event, yaml.CollectionStartEvent):
             start, _ = _place(event)
             stack.append(_Open(start, flow=bool(event.flow_style), mapping=isinstance(event, yaml.MappingStartEvent)))
-            if len(stack) > DEPTH_LIMIT:
+            if len(stack) > YAML_DEPTH:
                 place = Span(source, start, start + 1)
-                report.fail("limit-exceeded", f"maps and lists nest at most {DEPTH_LIMIT} deep", place, "one level too many")
+                report.fail("limit-exceeded", f"maps and lists nest at most {YAML_DEPTH} deep", place, "one level too many")
         elif isinstance(event, yaml.CollectionEndEvent):
             node = _closed(source, report, stack.pop(), _place(event)[1])
         if node is not None:
+            nodes += 1
+            if nodes > YAML_NODES:
+                report.fail(
+                    "limit-exceeded", f"a file has at most {YAML_NODES:_} maps, lists, keys and values", node.span.head()
+                )
             if stack:
                 stack[-1].nodes.append(node)
             else:
@@ -121,7 +125,8 @@ def _place(event: yaml.Event) -> tuple[int, int]:
 
 
 def _refuse_document(source: Source, report: Report, event: yaml.DocumentStartEvent, number: int) -> None:
-    span = Span(source, *_place(event))
+    start, end = _place(event)
+    span = Span(source, start, start + len(source.text[start:end].split("\n")[0].rstrip()))
     if event.version or event.tags:
         report.fail("yaml-feature", "YAML directives have no place here", span, "starts with `%`", help="leave the line out")
     if number > 1:

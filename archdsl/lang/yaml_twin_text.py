@@ -139,7 +139,8 @@ def ident(text: Slice, start: int, end: int) -> ast.Ident:
     word = text.source.text[start:end]
     span = text.place(start, end)
     if word in tables().words:
-        text.report.fail("yaml-structure", f"`{word}` is a word of the language and no name", span, "choose another name")
+        message = f"`{word}` is a reserved word and cannot be a name"
+        text.report.fail("reserved-word", message, span, "a name is needed here", help="choose another name")
     if not is_name(word):
         label = "nothing here" if not word else "not a name"
         help = "a name has letters, digits and `_`, and starts with no digit"

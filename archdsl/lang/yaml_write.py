@@ -29,6 +29,7 @@ def write_yaml(file: ast.File) -> str:
         # several maps: a model is one of its own
         runs = groupby(file.items, key=lambda item: id(item) if isinstance(item, ast.Arch | ast.Space) else 0)
         parts = [part for _, run in runs for part in writer.pieces(tuple(run))]
+    _head_first(parts)
     lines = Lines()
     if len(parts) == 1:
         lines.map(parts[0], 0)
@@ -36,6 +37,19 @@ def write_yaml(file: ast.File) -> str:
         lines.list(List([Entry(None, part) for part in parts]), 0)
     lines.remarks(writer.comments.of(file).below, 0)
     return "".join(f"{line}\n" for line in lines.lines)
+
+
+def _head_first(parts: list[Map]) -> None:
+    """Move comments at the head of a file to its first line, above the key that its first items share."""
+    if not (parts and parts[0].entries):
+        return
+    first = parts[0].entries[0]
+    if first.key in _VERB.values() and not isinstance(first.value, str) and not first.remarks:
+        inner = first.value.entries[0]
+        while inner.key is None and isinstance(inner.value, Map):
+            inner = inner.value.entries[0]
+        first.remarks.above.extend(inner.remarks.above)
+        inner.remarks.above.clear()
 
 
 class _Writer:
@@ -72,7 +86,7 @@ class _Writer:
         if isinstance(first, ast.Default):
             return [Entry("default", self._body(first.items), remarks)]
         if isinstance(first, ast.Position):
-            return [Entry(first.which, self._body(first.items), remarks, brief=self._silent(first))]
+            return [Entry(first.which, self._body(first.items), remarks, brief=_brief(first))]
         if isinstance(first, ast.Head) and first.name is None:
             return [Entry("head", _expression(first.value), remarks)]
         if isinstance(first, ast.Layout) and first.name is None:
@@ -82,7 +96,7 @@ class _Writer:
             entries = [Entry(None, _words(item), self.comments.of(item)) for item in group]
             if len(entries) == 1:
                 return [Entry(key, entries[0].value, remarks)]
-            return [Entry(key, List(entries))]
+            return [Entry(key, List(entries), brief=isinstance(first, ast.Objective))]
         return [Entry(key, self._named(group))]
 
     def _model(self, model: ast.Arch | ast.Space, remarks: Remarks) -> list[Entry]:
@@ -107,10 +121,10 @@ class _Writer:
         """One key for each item; a list of maps where a name stands twice; bounds of one quantity as a list."""
         maps = [Map([])]
         for key, items in groupby(group, key=_name):
-            entries = [Entry(key, self._value(item), self.comments.of(item), brief=self._silent(item)) for item in items]
+            entries = [Entry(key, self._value(item), self.comments.of(item), brief=_brief(item)) for item in items]
             if len(entries) > 1 and isinstance(group[0], ast.Expect | ast.Budget):
                 bounds = [Entry(None, entry.value, entry.remarks, brief=True) for entry in entries]
-                entries = [Entry(key, List(bounds), brief=not any(entry.remarks for entry in bounds))]
+                entries = [Entry(key, List(bounds), brief=True)]
             for entry in entries:
                 if any(entry.key == other.key for other in maps[-1].entries):
                     maps.append(Map([]))
@@ -139,12 +153,12 @@ class _Writer:
             entries.append(Entry(None, Map(parts), self.comments.of(line)))
         return List(entries)
 
-    def _silent(self, item: Item) -> bool:
-        """Whether an item can stand on one line: it holds no comments and no lines of a layout."""
-        if isinstance(item, ast.Stage | ast.Position):
-            remarks = self.comments.of(item)
-            return not remarks.below and not any(self.comments.within(i) or not self._silent(i) for i in item.items)
-        return not isinstance(item, ast.Layout)
+
+def _brief(item: Item) -> bool:
+    """Whether an item can stand on one line: it has no layout, whose lines stand on their own."""
+    if isinstance(item, ast.Stage | ast.Position):
+        return all(_brief(inner) for inner in item.items)
+    return not isinstance(item, ast.Layout)
 
 
 def _group(item: Item) -> tuple[str, int]:

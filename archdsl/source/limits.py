@@ -7,6 +7,9 @@ from typing import Final
 # --- a file ---
 FILE_BYTES: Final = 1024 * 1024
 TOKENS: Final = 100_000  # a comment is one
+YAML_CHARACTERS: Final = 512 * 1024
+YAML_NODES: Final = 50_000  # maps, lists, keys and values
+YAML_DEPTH: Final = 64  # maps and lists open at one place
 
 # --- what is written ---
 NAME_LENGTH: Final = 64
