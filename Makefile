@@ -41,7 +41,6 @@ check: $(READY) ## format, lint, types, direction of imports, generated files, s
 	$(BIN)/python -m archdsl.lang.grammar --check
 	$(BIN)/python -m archdsl.lang.schema_json --check
 	$(BIN)/python -m archdsl.schema.registry --check
-	$(BIN)/python -m archdsl.lang.schema_json --check
 	$(BIN)/archdsl fmt --check specs search examples
 
 golden: $(READY) ## rewrite the golden files; read the difference before committing it
