@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from archdsl.ir.assemble import assemble
 from archdsl.ir.counts import flops, params
@@ -22,7 +22,11 @@ from archdsl.lang import ast
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Diagnostic, Report, Reported, SpecError
 from archdsl.source.suggest import did_you_mean
-from archdsl.source.text import Source
+from archdsl.source.text import Source, Span
+
+if TYPE_CHECKING:
+    from archdsl.ir.decisions import Decision
+    from archdsl.ir.space import Space
 
 PathLike = str | os.PathLike[str]
 
@@ -48,6 +52,7 @@ class Spec:
         self.expectations = expectations
         self.diagnostics = diagnostics
         self.path = path
+        self.space: Space | None = None
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}: {self.params:_} parameters, {self.flops:_} flops at {self.network.image.size}>"
@@ -88,18 +93,20 @@ class Spec:
         report = Report()
         spec: Spec | None = None
         with report.guard():
-            spec = _of_model(apply_overrides(self.model, report, set=set, at=at), report, self.path, overridden="values" if set else "size")
+            spec = _of_model(
+                apply_overrides(self.model, report, set=set, at=at), report, self.path, overridden="values" if set else "size"
+            )
         report.raise_errors()
         assert spec is not None
         spec.diagnostics = report.diagnostics
         return spec
 
-    @cached_property
-    def decisions(self) -> tuple[Any, ...]:
-        """The decisions of a space, by name; none for an arch."""
-        return ()
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The decisions of a space, in the order of their places; none for an arch."""
+        return self.space.decisions if self.space else ()
 
-    def explain(self, path: str) -> list[Any]:
+    def explain(self, path: str) -> list[tuple[str, Span]]:
         """Where the value at a path such as `s3.dim` comes from: (text, span) pairs, the value first."""
         from archdsl.ir.explain import explain
 
@@ -187,8 +194,7 @@ def _resolved(
         if space is None or network is None:
             return None
         spec = Spec(model, network, (), (), loaded.path)
-        spec.__dict__["decisions"] = space.decisions
-        spec.__dict__["space"] = space
+        spec.space = space
         return spec
     return _of_model(model, report, loaded.path, overridden="values" if set else "size" if at else "no")
 
@@ -215,7 +221,7 @@ def _opened(spec: str, library: Library) -> tuple[LoadedFile | None, str | None]
     report = library.report
     path, _, chosen = spec.partition(":")
     # a colon may also be part of a file's name
-    if chosen and os.path.exists(spec):
+    if chosen and Path(spec).exists():
         path, chosen = spec, ""
     try:
         if path.startswith("@"):

@@ -121,7 +121,7 @@ def checked_number(value: Number, span: Span, report: Report) -> Number:
             value = value.numerator
         elif value.denominator > MAGNITUDE**2:
             report.fail("limit-exceeded", "a number may have about thirty digits", span, "finer than that")
-    if abs(value) > MAGNITUDE:
+    if not -MAGNITUDE <= value <= MAGNITUDE:
         report.fail("limit-exceeded", f"a number may be at most {MAGNITUDE:_}", span, "larger than that")
     return value
 

@@ -1,0 +1,70 @@
+"""Points drawn from the spaces that ship: closed form, fvcore, and the sum of the parts agree on each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+import archdsl
+from archdsl.budget.closed import closed_form
+from archdsl.budget.compare import compare
+from archdsl.budget.fvcore_count import measure
+from archdsl.ir.counts import cost, params, sections
+from archdsl.ir.network import Network
+from archdsl.ir.space import Space
+from archdsl.lowering.module import lower
+
+ROOT = Path(__file__).resolve().parents[2]
+SPACES = {
+    "biformer_nas": ROOT / "search" / "biformer_nas" / "space.arch",
+    "mixer_small": ROOT / "search" / "mixer_small" / "space.arch",
+}
+
+
+def _space(name: str) -> Space:
+    space = archdsl.load(f"{SPACES[name]}:{name}").space
+    assert space is not None
+    return space
+
+
+def _drawn(space: Space, count: int, seed: int) -> list[Network]:
+    """Points that keep `require`, drawn until there are enough."""
+    random = Random(seed)
+    networks: list[Network] = []
+    while len(networks) < count:
+        try:
+            networks.append(space.network(space.draw(random)))
+        except archdsl.SpecError as error:
+            assert {d.slug for d in error.diagnostics if d.severity == "error"} == {"outside-require"}
+    return networks
+
+
+def _agree(network: Network) -> None:
+    parts = list(sections(network))
+    assert sum(held for _, held, _ in parts) == params(network)
+    assert sum(spent.flops for _, _, spent in parts) + network.logits.cost.flops == cost(network).flops
+    compared = compare(closed_form(network), measure(lower(network), network))
+    assert compared.equal, compared.differing
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_base_is_a_point(name: str) -> None:
+    space = _space(name)
+    assert space.points > 1000
+    base, point = space.base_network, space.network(space.base_point)
+    assert (params(base), cost(base).ops) == (params(point), cost(point).ops)
+    assert space.within_budget(base)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_counts_agree_at_a_few_points(name: str) -> None:
+    for network in _drawn(_space(name), 3, seed=1):
+        _agree(network)
+
+
+@pytest.mark.slow
+def test_counts_agree_at_200_points() -> None:
+    for network in _drawn(_space("mixer_small"), 200, seed=0):
+        _agree(network)
