@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 from archdsl.lang import ast
@@ -41,6 +40,8 @@ class Entry:
     above: list[tuple[ast.Comment, bool]] = field(default_factory=list)
     blank: bool = False
     comment: str = ""
+    # comments in the item, but behind all that is printed of it
+    late: list[ast.Comment] = field(default_factory=list)
     # for an item with a block
     inside: _Inside | None = None
 
@@ -74,8 +75,6 @@ class _Formatter:
     def text(self) -> str:
         inside = self._inside(self.file.items, 0, len(self.source.text), "")
         inside.entries = _sorted_imports(inside.entries)
-        if inside.entries:
-            inside.entries[0].blank = False
         return printed(self._rows(inside, 0))
 
     # --- where things stand in the source ---
@@ -99,74 +98,57 @@ class _Formatter:
 
     def _inside(self, items: Sequence[Any], start: int, end: int, opener: str) -> _Inside:
         """The items of a block whose inside is `start` to `end` of the source."""
-        entries: list[Entry] = []
-        opening = ""
-        # comments that wait for an item, and the end of what was dealt with
-        waiting: list[tuple[ast.Comment, bool]] = []
-        last = at = start
+        inside = _Inside([], [])
+        # what comes next is behind `at`, the end of the last item, and behind `last`, the end of the last item or comment
+        at = last = start
         for item in items:
-            if not self._placed(item):
-                entries.append(self._entry(item, ""))
-                entries[-1].above, waiting = waiting, []
-                entries[-1].blank = len(entries) > 1 and _apart(entries[-2].item, item)
-                continue
-            for comment in self._between(at, item.span.start):
-                if not self._trailing(comment, entries, waiting, at, last):
-                    if not entries and not waiting and not comment.alone and opener and not opening:
-                        opening = comment.text
-                    else:
-                        waiting.append((comment, self._blank(last, comment.span.start)))
-                last = comment.span.end
-            late: list[ast.Comment] = []
-            entry = self._entry(item, opener, late)
-            entry.above, waiting = waiting, []
-            entry.blank = self._blank(last, item.span.start)
-            entries.append(entry)
-            at = last = item.span.end
-            for comment in late:
-                # inside the item, but behind all that is printed of it
-                if not comment.alone and not entry.comment:
+            if self._placed(item) and at <= item.span.start <= item.span.end <= end:
+                last = self._collect(inside, at, last, item.span.start, opener)
+                entry = self._entry(item)
+                entry.blank = self._blank(last, item.span.start)
+                at = last = item.span.end
+            else:
+                entry = self._entry(item)
+                entry.blank = bool(inside.entries) and _apart(inside.entries[-1].item, item)
+            entry.above, inside.below = inside.below, []
+            inside.entries.append(entry)
+            for comment in entry.late:
+                if comment.alone or entry.comment:
+                    inside.below.append((comment, False))
+                else:
                     entry.comment = comment.text
-                else:
-                    waiting.append((comment, False))
+        self._collect(inside, at, last, end, opener)
+        return inside
+
+    def _collect(self, inside: _Inside, at: int, last: int, end: int, opener: str) -> int:
+        """Take the comments from `at`, where the last item ended, to `end`; returns where the last of them ends."""
         for comment in self._between(at, end):
-            if not self._trailing(comment, entries, waiting, at, last):
-                if not entries and not waiting and not comment.alone and opener and not opening:
-                    opening = comment.text
-                else:
-                    waiting.append((comment, self._blank(last, comment.span.start)))
+            entry = inside.entries[-1] if inside.entries else None
+            # what is left between items are commas: a comment that does not stand alone is behind an item or a brace
+            free = not comment.alone and not inside.below
+            if free and entry is not None and not entry.comment:
+                entry.comment = comment.text
+            elif free and entry is None and opener and not inside.opening:
+                inside.opening = comment.text
+            else:
+                inside.below.append((comment, self._blank(last, comment.span.start)))
             last = comment.span.end
-        return _Inside(entries, waiting, opening)
+        return last
 
-    def _trailing(
-        self, comment: ast.Comment, entries: list[Entry], waiting: list[tuple[ast.Comment, bool]], at: int, last: int
-    ) -> bool:
-        """Give a comment to the item that ends on its line."""
-        if comment.alone or not entries or waiting or entries[-1].comment:
-            return False
-        if "\n" in self.source.text[at : comment.span.start] and not self._comma_line(at, comment.span.start):
-            return False
-        entries[-1].comment = comment.text
-        return True
-
-    def _comma_line(self, start: int, end: int) -> bool:
-        """Whether the item's own comma, on a later line, is all that stands before a comment."""
-        return self.source.text[start:end].strip() == ","
-
-    def _entry(self, item: Any, opener: str, late: list[ast.Comment] | None = None) -> Entry:
-        late = [] if late is None else late
+    def _entry(self, item: Any) -> Entry:
         if not isinstance(item, _BLOCKS):
-            return Entry(item, self._laid(item, item_pieces(item), late))
+            late: list[ast.Comment] = []
+            return Entry(item, self._laid(item, item_pieces(item), late), late=late)
         laid = Laid(block_pieces(item))
         word = laid.pieces[0].text
         children: Sequence[Any] = item.lines if isinstance(item, ast.Layout) else item.items
-        if not self._placed(item):
+        tokens = self._tokens(item.span.start, item.span.end) if self._placed(item) else []
+        brace = next((token for token in tokens if token.kind == "LBRACE"), None)
+        if brace is None:
             inside = self._inside(children, 0, 0, word)
-            inside.one_line = not children or (
-                isinstance(item, ast.Stage) and not any(isinstance(c, _BLOCKS) for c in children)
-            )
+            nested = any(isinstance(child, _BLOCKS) for child in children)
+            inside.one_line = not children or (isinstance(item, ast.Stage) and not nested)
             return Entry(item, laid, inside=inside)
-        brace = next(token for token in self._tokens(item.span.start, item.span.end) if token.kind == "LBRACE")
         inside = self._inside(children, brace.end, item.span.end - 1, word)
         written = "\n" not in self.source.text[item.span.start : item.span.end]
         plain = not inside.below and not inside.opening and not self._between(item.span.start, item.span.end)
@@ -222,7 +204,10 @@ class _Formatter:
         entries = inside.entries
         for entry in entries:
             if entry.inside is not None and entry.inside.one_line:
-                self._try_one_line(entry, indent)
+                pieces = self._one_line(entry)
+                entry.inside.one_line = indent + len(text_of(pieces)) <= WIDTH
+                if entry.inside.one_line:
+                    entry.laid = Laid(pieces)
         align(entries, indent)
         for index, entry in enumerate(entries):
             for position, (comment, blank) in enumerate(entry.above):
@@ -251,47 +236,56 @@ class _Formatter:
         rows[-1].comment = rows[-1].comment or entry.comment
         return rows
 
-    def _try_one_line(self, entry: Entry, indent: int) -> bool:
-        """Put a block behind its head, if all of it fits."""
-        inside = entry.inside
-        assert inside is not None
+    def _one_line(self, entry: Entry) -> list[Piece]:
+        """A block behind its head."""
+        assert entry.inside is not None
         pieces = list(entry.laid.pieces)
-        for index, child in enumerate(inside.entries):
-            if child.inside is not None and not self._try_one_line(child, indent):
-                inside.one_line = False
-                return False
-            first = child.laid.pieces[0]
+        for index, child in enumerate(entry.inside.entries):
+            inner = child.laid.pieces if child.inside is None else self._one_line(child)
             if index:
                 pieces.append(Piece(","))
-            pieces.append(Piece(first.text, True, "", 1, first.number))
-            pieces += [Piece(p.text, p.gap, "", p.depth + 1, p.number) for p in child.laid.pieces[1:]]
-        pieces.append(Piece("}", bool(inside.entries)))
-        if indent + len(text_of(pieces)) > WIDTH:
-            inside.one_line = False
-            return False
-        entry.laid = Laid(pieces)
-        return True
+            pieces.append(Piece(inner[0].text, True, "", inner[0].depth + 1, inner[0].number))
+            pieces += [Piece(piece.text, piece.gap, "", piece.depth + 1, piece.number) for piece in inner[1:]]
+        pieces.append(Piece("}", bool(entry.inside.entries)))
+        return pieces
 
 
 def _sorted_imports(entries: list[Entry]) -> list[Entry]:
     """Imports that stand together in the order of their paths; a blank line parts them."""
     done: list[Entry] = []
-    group = 0
-    keys: list[tuple[bool, int]] = []
+    run: list[Entry] = []
     for entry in entries:
         parted = entry.blank or any(blank for _, blank in entry.above)
-        if parted or not isinstance(entry.item, ast.Import) or not keys or not keys[-1][0]:
-            group += 1
-        keys.append((isinstance(entry.item, ast.Import), group))
-    for (imports, _), run in groupby(zip(keys, entries, strict=True), key=lambda pair: pair[0]):
-        found = [entry for _, entry in run]
-        if imports and len(found) > 1:
-            blank = found[0].blank
-            found[0].blank = False
-            found.sort(key=lambda entry: entry.item.path.value)
-            found[0].blank = blank
-        done += found
-    return done
+        if run and (parted or not isinstance(entry.item, ast.Import)):
+            done += _sorted_run(run)
+            run = []
+        if isinstance(entry.item, ast.Import):
+            run.append(entry)
+        else:
+            done.append(entry)
+    return done + _sorted_run(run)
+
+
+def _sorted_run(run: list[Entry]) -> list[Entry]:
+    if len(run) < 2:
+        return run
+    # comments above a blank line belong to the place, those below it to the import
+    first = run[0]
+    parts = [index for index, (_, blank) in enumerate(first.above) if blank]
+    cut = len(first.above) if first.blank else parts[-1] if parts else 0
+    header, first.above = first.above[:cut], first.above[cut:]
+    parted = first.blank or bool(parts)
+    first.blank = False
+    if first.above:
+        first.above[0] = (first.above[0][0], False)
+    run.sort(key=lambda entry: entry.item.path.value)
+    first = run[0]
+    if first.above:
+        first.above[0] = (first.above[0][0], parted)
+    else:
+        first.blank = parted
+    first.above = header + first.above
+    return run
 
 
 def _apart(before: Any, item: Any) -> bool:

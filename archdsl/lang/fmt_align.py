@@ -94,24 +94,33 @@ def _fields(pieces: list[Piece]) -> list[tuple[int, int]]:
 
 
 def _stages(run: Sequence[Aligned], indent: int) -> None:
-    """Stages on one line each as a table: the fields that all of them have, in the same order, below each other."""
+    """Stages on one line each as a table: fields that several have in the same order stand below each other."""
     if len(run) < 2:
         return
     rows = [entry.laid for entry in run]
     pads: list[dict[int, int]] = [{} for _ in rows]
     _names(rows, pads)
-    columns = [_fields(row.pieces) for row in rows]
-    for number in range(min(len(fields) for fields in columns)):
-        cells = [fields[number] for fields in columns]
-        keys = {_key(row.pieces, cell) for row, cell in zip(rows, cells, strict=True)}
-        if len(keys) != 1 or "" in keys:
-            break
-        _cells(rows, cells, pads)
+    fields = [_fields(row.pieces) for row in rows]
+    _fields_below(list(range(len(rows))), 0, rows, fields, pads)
     widths = [len(row.text()) + sum(pad.values()) for row, pad in zip(rows, pads, strict=True)]
     if max(widths) + indent > WIDTH:
         return
     for row, pad in zip(rows, pads, strict=True):
         row.pads = {index: count for index, count in pad.items() if count}
+
+
+def _fields_below(
+    chosen: list[int], number: int, rows: list[Laid], fields: list[list[tuple[int, int]]], pads: list[dict[int, int]]
+) -> None:
+    """Align the field `number` of rows that agree in the fields before it, and go on with those that agree in it too."""
+    groups: dict[str, list[int]] = {}
+    for i in chosen:
+        if number < len(fields[i]) and (key := _key(rows[i].pieces, fields[i][number])):
+            groups.setdefault(key, []).append(i)
+    for group in groups.values():
+        if len(group) > 1:
+            _cells([rows[i] for i in group], [fields[i][number] for i in group], [pads[i] for i in group])
+            _fields_below(group, number + 1, rows, fields, pads)
 
 
 def _names(rows: list[Laid], pads: list[dict[int, int]]) -> None:
@@ -132,24 +141,20 @@ def _key(pieces: list[Piece], cell: tuple[int, int]) -> str:
 
 
 def _cells(rows: list[Laid], cells: list[tuple[int, int]], pads: list[dict[int, int]]) -> None:
-    """Align one field: where the values differ in their numbers only, these stand to the right, else the values to the left."""
+    """Align one field: values that differ in their numbers only have these to the right; all values begin on the left."""
     parts = [row.pieces[start:end] for row, (start, end) in zip(rows, cells, strict=True)]
-    if len({len(part) for part in parts}) == 1 and all(_alike(column) for column in zip(*parts, strict=True)):
-        for offset, column in enumerate(zip(*parts, strict=True)):
-            width = max(len(piece.text) for piece in column)
-            for piece, (start, _), pad in zip(column, cells, pads, strict=True):
-                pad[start + offset] = pad.get(start + offset, 0) + width - len(piece.text)
-        return
+    widths = [len(text_of(part)) for part in parts]
+    shapes = [tuple(None if piece.number else piece.text for piece in part) for part in parts]
+    for shape in dict.fromkeys(shapes):
+        alike = [i for i, other in enumerate(shapes) if other == shape]
+        for offset in range(len(shape)):
+            width = max(len(parts[i][offset].text) for i in alike)
+            for i in alike:
+                blanks = width - len(parts[i][offset].text)
+                at = cells[i][0] + offset
+                pads[i][at] = pads[i].get(at, 0) + blanks
+                widths[i] += blanks
     # blanks go behind the comma, so only values count that are followed by another field
-    followed = [
-        (end, len(text_of(part)), pad)
-        for row, part, (_, end), pad in zip(rows, parts, cells, pads, strict=True)
-        if row.pieces[end].text == ","
-    ]
-    for end, width, pad in followed:
-        pad[end + 1] = max(width for _, width, _ in followed) - width
-
-
-def _alike(column: tuple[Piece, ...]) -> bool:
-    """Whether pieces are the same, but for numbers."""
-    return all(piece.text == column[0].text or (piece.number and column[0].number) for piece in column)
+    followed = [i for i, (_, end) in enumerate(cells) if rows[i].pieces[end].text == ","]
+    for i in followed:
+        pads[i][cells[i][1] + 1] = max(widths[each] for each in followed) - widths[i]

@@ -38,9 +38,9 @@ class Laid:
         return next((i for i, piece in enumerate(self.pieces) if piece.role == role), None)
 
     def text(self) -> str:
-        return "".join(
-            " " * (piece.gap and i > 0) + " " * self.pads.get(i, 0) + piece.text for i, piece in enumerate(self.pieces)
-        )
+        """All of it on one line."""
+        blanks = (" " * ((piece.gap and i > 0) + self.pads.get(i, 0)) for i, piece in enumerate(self.pieces))
+        return "".join(blank + piece.text for blank, piece in zip(blanks, self.pieces, strict=True))
 
 
 def comment_rows(comments: Iterable[Comment], indent: int) -> list[Row]:
