@@ -1,0 +1,35 @@
+"""Published checkpoints, drawn anew, give the published logits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from archdsl import api
+from archdsl.lowering.build import build_module
+from archdsl.lowering.weights import load_weights, save_weights
+from archdsl.testing.golden import assert_golden, golden, golden_images, official_state
+
+GOLDENS = ["biformer_tiny", "biformer_tiny@224x336", "biformer_stl", "davit_tiny", "davit_tiny@250x250"]
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_published_logits_and_the_same_bits_after_saving(name: str, tmp_path: Path) -> None:
+    published = golden(name)
+    height, width = published["input_shape"][2:]
+    network = api.load(f"specs/{published['spec']}.arch", at=(height, width)).network
+    module = build_module(network, weights=official_state(published), keymap=Path(f"specs/{published['spec']}.keys.yaml"))
+    assert sum(weight.numel() for weight in module.parameters()) == published["params"]
+    images = golden_images(published)
+    with torch.no_grad():
+        logits = module(images)
+    assert_golden(published, logits)
+
+    save_weights(module, tmp_path / "weights.safetensors")
+    again = build_module(network, seed=1)
+    assert load_weights(again, tmp_path / "weights.safetensors") == "own"
+    assert all(torch.equal(tensor, again.state_dict()[key]) for key, tensor in module.state_dict().items())
+    with torch.no_grad():
+        assert torch.equal(again(images), logits)
