@@ -6,7 +6,7 @@ from archdsl.ir.amend import amend
 from archdsl.ir.library import Library, LoadedFile
 from archdsl.ir.model import Model, Placer
 from archdsl.lang import ast
-from archdsl.source.diagnostic import Note
+from archdsl.source.diagnostic import Note, Reported
 from archdsl.source.suggest import did_you_mean
 
 
@@ -32,6 +32,8 @@ def _assemble(
             help="one of them must stand by itself",
         )
     word = "extends" if isinstance(item, ast.Arch) else "over"
+    if item.base.id in owner.failed:
+        raise Reported
     found = owner.find(item.base.id)
     if found is None or not isinstance(found[0], ast.Arch):
         archs = [

@@ -37,6 +37,7 @@ class Context:
     depth: int = 0
     used: set[Span] = field(default_factory=set)
     drawn: set[DomainKey] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
     told: set[tuple[str, int]] = field(default_factory=set)
 
 

@@ -27,6 +27,8 @@ class LoadedFile:
     path: Path | None
     declarations: dict[str, Declaration] = field(default_factory=dict)
     imports: dict[str, tuple[LoadedFile, str]] = field(default_factory=dict)
+    # imported names that cannot be had, which was reported: what needs them is left out silently
+    failed: set[str] = field(default_factory=set)
 
     def find(self, name: str) -> tuple[Declaration, LoadedFile] | None:
         """What `name` means in this file, and the file that declares it."""
@@ -151,8 +153,10 @@ class Library:
     def _follow(self, loaded: LoadedFile, root: Path | None) -> None:
         for item in loaded.file.items:
             if isinstance(item, ast.Import):
+                names = {name.id for name in item.names}
                 with self.report.guard():
                     self._import(loaded, item, root)
+                loaded.failed |= names - set(loaded.imports) - set(loaded.declarations)
 
     def _import(self, loaded: LoadedFile, item: ast.Import, root: Path | None) -> None:
         other = self._imported_file(loaded, item.path, root)

@@ -178,6 +178,9 @@ def visible(env: Env) -> set[str]:
 
 def unknown_name(env: Env, name: ast.Name) -> NoReturn:
     word = name.id
+    loaded = env.context.model.files.get(name.span.source)
+    if (loaded and word in loaded.failed) or word in env.context.missing:
+        raise Reported
     # a let of some other stage, or a let that this stage lacks, is a name without a value here
     elsewhere = [
         place for place in env.context.model.places() if word in place.lets or (word in READABLE and word in place.attributes)

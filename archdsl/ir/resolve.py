@@ -91,6 +91,7 @@ class _Resolver:
     def _image(self) -> tuple[FeatureMap, Span]:
         val = attribute(self.top, "input")
         if val is None:
+            self.context.missing.add("input")
             self.report.fail(
                 "missing-attribute",
                 f"`{self.model.name}` does not say what it reads",
@@ -102,6 +103,14 @@ class _Resolver:
             help = "write channels x height x width, such as 3x224x224"
             self.report.fail("wrong-type", "`input` has three numbers", val.span, f"this is {kind_of(val.value)}", help=help)
         channels, height, width = val.value
+        if width in (1, 3, 4) and channels > 16 and height > 16:
+            self.report.fail(
+                "channels-last",
+                "`input` has its channels first",
+                val.span,
+                f"a map of {height}x{width} with {channels} channels",
+                help=f"write {width}x{channels}x{height}",
+            )
         if min(val.value) < 1:
             self.report.fail("out-of-bounds", "`input` is at least 1x1x1", val.span, "a size of zero holds nothing")
         image = FeatureMap(channels, Size(height, width))
@@ -114,6 +123,7 @@ class _Resolver:
     def _classes(self) -> int:
         val = attribute(self.top, "classes")
         if val is None:
+            self.context.missing.add("classes")
             self.report.fail(
                 "missing-attribute",
                 f"`{self.model.name}` does not say how many classes it tells apart",

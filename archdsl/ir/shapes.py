@@ -100,6 +100,7 @@ class _Placer:
             trained_only=frozenset(head.name for head in arch.heads if head.name not in reached),
         )
         self._check_parameters(network)
+        self._check_logits(network)
         graph.warn_of_unread(arch, reads, self.report)
         return network
 
@@ -137,6 +138,17 @@ class _Placer:
                 self.arch.span,
                 f"this one has {total:_}",
                 help="choose smaller dims or depths",
+            )
+
+    def _check_logits(self, network: Network) -> None:
+        """Warn where evaluation returns a map: for classification the pooling was forgotten."""
+        if network.logits.y.size is not None:
+            self.report.warn(
+                "unpooled-logits",
+                "the logits are a map, one prediction for each position",
+                self.arch.heads[0].span,
+                f"{network.logits.y} comes out",
+                help="for one prediction an image pool first: `head = mean -> linear(classes)`",
             )
 
     def _check_map(self, y: FeatureMap, span: Span) -> None:

@@ -24,11 +24,13 @@ def distance(a: str, b: str) -> int:
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that `word` most likely meant, or None."""
-    names = sorted(set(candidates))
     folded = word.casefold()
+    names = sorted(set(candidates))
     for name in names:
         if name.casefold() == folded:
             return name
+    # `s3` is no misspelt `s1`: a number is not mistyped, it is meant
+    names = [name for name in names if _letters(name) != _letters(word)]
     # a name far longer than any candidate is no typing mistake, and comparing it would be slow
     if len(word) > 64:
         return None
@@ -38,11 +40,25 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     return best[1] if best and best[0] <= limit else None
 
 
+def _letters(word: str) -> str:
+    return word.casefold().rstrip("0123456789")
+
+
+def _containing(word: str, candidates: Iterable[str]) -> list[str]:
+    """The candidates that a shortened word, such as `norm`, is the end or the beginning of."""
+    folded = word.casefold()
+    if len(word) < 3 or len(word) > 64:
+        return []
+    return sorted(name for name in candidates if name.casefold().endswith(folded) or name.casefold().startswith(folded))
+
+
 def did_you_mean(word: str, candidates: Iterable[str], what: str = "one of") -> str:
     """The help line for an unknown word: the closest candidate, else all of them if they are few, else nothing."""
     names = sorted(set(candidates))
     if best := closest(word, names):
         return f"did you mean `{best}`?"
+    if longer := _containing(word, names)[:3]:
+        return f"did you mean {' or '.join(f'`{name}`' for name in longer)}?"
     if 0 < len(names) <= _LIST_UP_TO:
         return f"{what} " + ", ".join(f"`{name}`" for name in names)
     return ""
