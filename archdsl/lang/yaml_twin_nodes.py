@@ -194,7 +194,7 @@ def _closed(source: Source, report: Report, opened: _Open, end: int) -> Node:
             )
         elif key.value in unique:
             first = Note("the first one", unique[key.value][0].span)
-            help = "a list of maps is read as one map in pieces, and each piece may have the key"
+            help = "write values of one quantity as a list, `params: [1, 1M]`; in a list of maps each may have the key"
             name = shown(key.value)
             report.error("duplicate-key", f"`{name}` stands twice in one map", key.span, "again", notes=[first], help=help)
         else:

@@ -92,7 +92,7 @@ def test_applying_the_repair_of_a_cut_call() -> None:
         ("arch:", "missing-value", "", ""),
         ("space: s\nover: a\nrequire: b <=", "missing-value", "", ""),
         # twice
-        ("arch: a\nx: 1\nx: 2", "duplicate-key", "x", "a list of maps"),
+        ("arch: a\nx: 1\nx: 2", "duplicate-key", "x", "values of one quantity as a list"),
         # what YAML has and a spec has not
         ("arch: a\nx: *b", "yaml-feature", "*b", "share values with `let`"),
         ("arch: a\nx: &b 1", "yaml-feature", "&", "share values with `let`"),
