@@ -116,7 +116,8 @@ def spec_files(paths: Iterable[str], suffixes: tuple[str, ...]) -> list[str]:
         if path.startswith("@") or not folder.is_dir():
             found.append(path)
             continue
-        inside = [entry for entry in folder.rglob("*") if entry.suffix in suffixes and entry.is_file()]
+        # key maps lie beside the specs they are for
+        inside = [e for e in folder.rglob("*") if e.suffix in suffixes and not e.name.endswith(".keys.yaml") and e.is_file()]
         shown = sorted(entry.as_posix() for entry in inside if not _hidden(entry.relative_to(folder)))
         if not shown:
             raise CallError(f"there is no spec in `{path}`", f"a spec ends in {' or '.join(suffixes)}")

@@ -54,8 +54,12 @@ class Span:
         return Span(self.source, self.start, max(self.end, other.end))
 
     def head(self) -> Span:
-        """The first character: the place of something too long to underline."""
-        return Span(self.source, self.start, min(self.start + 1, self.end))
+        """The first word, or the first character if it is no word: the place of something too long to underline."""
+        text = self.source.text
+        end = self.start
+        while end < self.end and (text[end].isalnum() or text[end] == "_"):
+            end += 1
+        return Span(self.source, self.start, max(end, min(self.start + 1, self.end)))
 
     def after(self) -> Span:
         """The empty place right after this span."""
