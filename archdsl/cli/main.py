@@ -28,8 +28,8 @@ options of every verb:
 
 exit: 0 done, 1 the input is at fault, 2 the call is at fault, 3 a bug in archdsl, 130 interrupted"""
 
-# what a file system refuses is no fault of a spec
-_CALL_SLUGS = frozenset({"missing-file", "unreadable-file"})
+# what the machine refuses is no fault of a spec
+_CALL_SLUGS = frozenset({"compiler-missing", "folder-taken", "unreadable-file"})
 
 
 class Verb(Protocol):

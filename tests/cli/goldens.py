@@ -6,12 +6,14 @@ import contextlib
 import io
 import os
 import shlex
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from archdsl.cli.main import main
+from archdsl.schema import registry
 from archdsl.testing import txtar
 
 FOLDER = Path(__file__).parents[1] / "golden" / "errors"
@@ -32,9 +34,24 @@ def play(archive: txtar.Archive, folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert program == "archdsl"
     monkeypatch.chdir(folder)
     stdout, stderr = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+    with _installed(folder / "site"), contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         code = main(words)
     return {"stdout": stdout.getvalue(), "stderr": stderr.getvalue(), "exit": f"{code}\n"}
+
+
+@contextlib.contextmanager
+def _installed(site: Path) -> Iterator[None]:
+    """The packages of a folder, if it is there, as if they were installed."""
+    if not site.is_dir():
+        yield
+        return
+    sys.path.insert(0, str(site))
+    registry._plugins.cache_clear()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(site))
+        registry._plugins.cache_clear()
 
 
 def _lay(folder: Path, name: str, text: str) -> None:
@@ -45,7 +62,7 @@ def _lay(folder: Path, name: str, text: str) -> None:
     if how == "folder)":
         file.mkdir()
     elif how == "escaped)":
-        file.write_bytes(text.encode().decode("unicode_escape").encode("latin-1"))
+        file.write_bytes(text.removesuffix("\n").encode().decode("unicode_escape").encode("latin-1"))
     elif how:
         file.write_text(text * int(how.removesuffix(" times)")))
     else:
