@@ -12,7 +12,7 @@ from archdsl.ir.network import Network, Placed, PlacedStage
 from archdsl.lowering import grow
 from archdsl.lowering.features import Feature, feature_info
 from archdsl.lowering.level import Level
-from archdsl.lowering.plan import Plan, module_path, plans, wanted_heads
+from archdsl.lowering.plan import Plan, module_path, plans, wanted_values
 from archdsl.lowering.steps import Chain, Enter
 from archdsl.schema.component import Component
 from archdsl.schema.units import FeatureMap
@@ -53,8 +53,11 @@ class Backbone(nn.Module):
             self.head = grown[network.heads[0]]
         else:
             self.head = Level({name: grown[name] for name in network.heads})
+        output = network.logits.part
+        self._output = output.value if isinstance(output, parts.Read) else None
+        if self._output is None:
             self.logits = grow.level(network.logits, "logits", seed)
-        self._plans = {training: plans(network, wanted_heads(network, training=training)) for training in (False, True)}
+        self._plans = {training: plans(network, wanted_values(network, training=training)) for training in (False, True)}
         self._classifiers = {name: _classifier(network, name) for name in network.heads}
 
     def forward(self, images: Tensor) -> Tensor | dict[str, Tensor]:
@@ -72,10 +75,10 @@ class Backbone(nn.Module):
         before, heads = self._plans[self.training]
         values = dict(features) if isinstance(features, dict) else {before.left[0]: features}
         self._compute(heads, values)
-        if len(self.heads) == 1:
-            return values[self.heads[0]]
         if self.training:
-            return {name: values[name] for name in self.heads}
+            return values[self.heads[0]] if len(self.heads) == 1 else {name: values[name] for name in self.heads}
+        if self._output is not None:
+            return values[self._output]
         logits: Tensor = self.logits(values[heads.left[0]], values)
         return logits
 

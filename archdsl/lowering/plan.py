@@ -33,22 +33,22 @@ class Plan:
 
 
 def plans(network: Network, wanted: Sequence[str]) -> tuple[Plan, Plan]:
-    """Everything before the heads, whose end is what the heads read; then the wanted heads."""
+    """Everything before the heads, whose end is what the heads read; then the heads. Of the wanted values none is lost."""
     order = reached(network, wanted)
     after: list[str] = []
     for name in order:
         if name in network.heads or sources(network, name) & set(after):
             after.append(name)
     before = [name for name in order if name not in after]
-    boundary = {source for name in after for source in sources(network, name)} - set(after)
+    boundary = {source for name in after for source in sources(network, name)} | set(wanted)
     between = tuple(name for name in ("", *before) if name in boundary)
     return _plan(network, before, between), _plan(network, after, tuple(wanted))
 
 
-def wanted_heads(network: Network, *, training: bool) -> tuple[str, ...]:
-    """The heads that are computed: all in training, those that `logits` reads in evaluation."""
+def wanted_values(network: Network, *, training: bool) -> tuple[str, ...]:
+    """What an output is made of: all heads in training, what `logits` reads in evaluation."""
     read = read_values(network.logits)
-    return network.heads if training else tuple(name for name in network.heads if name in read)
+    return network.heads if training else tuple(name for name in network.values if name in read)
 
 
 def module_path(network: Network, name: str) -> tuple[str, ...]:

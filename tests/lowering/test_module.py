@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 
 import pytest
@@ -77,6 +78,22 @@ def test_training_returns_all_heads_and_evaluation_skips_what_is_trained_only(br
     assert called[2:] == ["main", "aux", "extra"]
     for hook in hooks:
         hook.remove()
+
+
+def test_logits_may_be_made_of_one_head_and_of_what_is_no_head() -> None:
+    network = networks.small(dim=10)
+    vector = network.values["head"].y
+    wide = networks.chain(networks.read("s1", network.values["s1"].y), (networks.MEAN, "mean"), x=vector)
+    wide = dataclasses.replace(wide, y=vector)
+    logits = networks.total(networks.read("head", vector), wide, scales=(2.0, 1.0))
+    module = lower(dataclasses.replace(network, logits=logits)).eval()
+    x = images(module, 2)
+    features = module.forward_features(x)
+    assert sorted(features) == ["s1", "s2"]
+    want = 2 * module.head(features["s2"]) + features["s1"].mean((2, 3))
+    torch.testing.assert_close(module(x), want)
+    module.train()
+    assert module(x).shape == (2, 10)
 
 
 def test_feature_info_tells_what_hooks_see(small: Backbone, branching: Backbone) -> None:
