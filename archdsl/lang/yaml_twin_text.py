@@ -146,9 +146,9 @@ def ident(text: Slice, start: int, end: int) -> ast.Ident:
         help = "a name has letters, digits and `_`, and starts with no digit"
         text.report.fail("yaml-structure", "a name is wanted", span, label, help=help)
     if len(word) > NAME_LENGTH:
-        text.report.fail(
-            "limit-exceeded", f"a name has at most {NAME_LENGTH} characters", span.head(), f"{len(word)} characters"
-        )
+        place = text.place(start, start + NAME_LENGTH)
+        message = f"a name has at most {NAME_LENGTH} characters"
+        text.report.fail("limit-exceeded", message, place, f"this one has {len(word):_}")
     return ast.Ident(word, span)
 
 
@@ -166,9 +166,9 @@ def plain_text(scalar: Scalar, report: Report) -> ast.String:
         label = 'has `"`' if '"' in value else "has a line break or a control character"
         report.fail("yaml-structure", 'a text is one line without `"`', span, label)
     if len(value) > STRING_LENGTH:
-        report.fail(
-            "limit-exceeded", f"a text has at most {STRING_LENGTH:_} characters", span.head(), f"{len(value):_} characters"
-        )
+        message = f"a text has at most {STRING_LENGTH:_} characters"
+        place = Span(span.source, span.start, span.start + 1)
+        report.fail("limit-exceeded", message, place, f"this one has {len(value):_}")
     return ast.String(value, span)
 
 

@@ -73,7 +73,7 @@ def test_applying_the_repair_of_a_cut_call() -> None:
         ("arch: a\nlet: {'f(b))': 3}", "yaml-structure", "f(b))", "write `name(a, b = 2)`"),
         ("arch: a\nlet: {'f(,)': 3}", "yaml-structure", "", "a name has letters"),
         ("arch: a\nlet: {'f(b c)': 3}", "yaml-structure", "b c", "a name has letters"),
-        ("dim = 64\ndepth = 2", "yaml-structure", "d", "in YAML a key is followed by `: `"),
+        ("dim = 64\ndepth = 2", "yaml-structure", "dim", "in YAML a key is followed by `: `"),
         ("[arch: a]", "yaml-structure", "[arch: a]", "write `arch: name`"),
         ("arch: a\nspace: b\nover: a", "yaml-structure", "space", "write a list"),
         ("space: b", "yaml-structure", "space", "add `over: name`"),
