@@ -126,15 +126,9 @@ class Library:
 
     def _declare(self, loaded: LoadedFile, item: Declaration) -> None:
         name = item.name
-        if name is None:
-            self.report.error(
-                "missing-name",
-                "a layout outside an arch needs a name",
-                item.span.head(),
-                "this layout belongs to nothing",
-                help="write `layout NAME { ... }`, or move it into the arch",
-            )
-        elif name.id in loaded.declarations:
+        # neither form of the language can leave out the name of a layout outside an arch
+        assert name is not None
+        if name.id in loaded.declarations:
             self._duplicate(name, loaded.declarations[name.id])
         else:
             loaded.declarations[name.id] = item

@@ -215,14 +215,8 @@ class Placer:
             place.attributes[name] = entry
 
     def _put_layout(self, place: Place, layout: ast.Layout | None, span: Span) -> None:
-        if layout is not None and layout.name is not None:
-            self.report.fail(
-                "misplaced-layout",
-                "a named layout belongs to an arch or a file",
-                layout.name.span,
-                f"`{place.path}` is neither",
-                help="move it out, and write `layout = NAME` here",
-            )
+        # neither form of the language can write a name here
+        assert layout is None or layout.name is None
         if place.layout is not None or "layout" in place.attributes:
             other = place.layout.span.head() if place.layout else place.attributes["layout"].name.span
             self._twice("layout", span, other)

@@ -56,7 +56,7 @@ note: `routed` is `routing`, refined here
   --> specs/biformer_t.arch:2:16
    |
  2 |   let routed = routing(regions = 7x7)
-   |                ^
+   |                ^^^^^^^
 help: did you mean `topk`?
 
 warning[unused-let]: nothing reads `routed`
