@@ -6,7 +6,7 @@ through lets): the child's fields join the base's. Nothing is created that the b
 
 from __future__ import annotations
 
-from dataclasses import replace
+from archdsl.source.record import replace
 
 from archdsl.ir.model import Model, Place
 from archdsl.lang import ast
@@ -56,7 +56,7 @@ def amend(base: Model, child: Model, report: Report) -> Model:
 
 def _unknown(report: Report, what: str, name: str, span: Span, base: Model, known: list[str]) -> None:
     report.error(
-        f"unknown-{what}",
+        "unknown-place",
         f"`{base.name}` has no {what} `{name}`",
         span,
         f"an amendment changes what the base has, and creates no {what}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from archdsl.source.record import replace
 from math import lcm
 from typing import TYPE_CHECKING, NoReturn
 

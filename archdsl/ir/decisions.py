@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from archdsl.source.record import dataclass
 from fractions import Fraction
 
 from archdsl.ir.evaluate import DomainKey, domain_key

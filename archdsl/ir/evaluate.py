@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from archdsl.source.record import dataclass, field, replace
 from fractions import Fraction
 
 from archdsl.ir import arithmetic, calls, complete, lookup, values

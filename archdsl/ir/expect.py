@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from archdsl.source.record import dataclass
 from decimal import Decimal
 from math import ceil
 from typing import Literal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from archdsl.source.record import replace
 
 from archdsl.ir.part import Arch
 from archdsl.schema.units import Size

@@ -6,7 +6,7 @@ A place is where a value stands: the arch, its `default`, a stage, or a position
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from archdsl.source.record import dataclass, field
 from typing import Literal
 
 from archdsl.ir.library import LoadedFile

@@ -7,7 +7,7 @@ or less renames nothing. What has no state gets the names that are left.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from archdsl.source.record import replace
 
 from archdsl.ir.network import Placed
 from archdsl.ir.part import Leaf

@@ -6,7 +6,7 @@ Lowering makes one module of it; counting adds it up. Neither looks at the text 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from archdsl.source.record import dataclass, field
 
 from archdsl.ir.part import Leaf, Part
 from archdsl.schema.component import Component

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from archdsl.source.record import dataclass, field
 from typing import TypeAlias
 
 from archdsl.schema.component import Component

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from archdsl.source.record import dataclass, field
 
 from archdsl.ir.part import Leaf, Origin
 from archdsl.ir.values import origin_notes

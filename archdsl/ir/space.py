@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from archdsl.source.record import dataclass
 from fractions import Fraction
 from math import prod
 from random import Random
@@ -212,7 +212,7 @@ class Space:
         if name not in stages:
             help = did_you_mean(name, list(stages), "stages are")
             report.fail(
-                "unknown-stage", f"there is no stage `{expr.object.span.text}`", expr.object.span, "not a stage", help=help
+                "unknown-place", f"there is no stage `{expr.object.span.text}`", expr.object.span, "not a stage", help=help
             )
         stage = stages[name]
         attribute = expr.name.id

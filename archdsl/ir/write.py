@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from archdsl.source.record import replace
 
 from archdsl.ir.model import Model, Place
 from archdsl.lang import ast
