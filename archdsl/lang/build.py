@@ -61,7 +61,8 @@ class Builder:
         return ast.Shape(tuple(int(value) for value in self._word(parts[0], NUMBER_LENGTH, "size").split("x")), span)
 
     def string(self, parts: Parts, span: Span) -> ast.String:
-        return ast.String(self._word(parts[0], STRING_LENGTH + 2, "text")[1:-1], span)
+        quoted = parts[0]
+        return ast.String(self._word(Token("", quoted.start + 1, quoted.end - 1), STRING_LENGTH, "text"), span)
 
     # --- expressions ---
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from archdsl.source.record import replace
 
 from archdsl.lang import hints_items as items
 from archdsl.lang.stuck import OPERATORS, VALUES, Stuck, expected_words, subject
@@ -132,10 +132,13 @@ def _no_comma(stuck: Stuck) -> Diagnostic:
 
 def _arrow(stuck: Stuck) -> Diagnostic | None:
     """An arrow written in another way."""
-    token, before = stuck.token, stuck.before
-    if token.kind != "COMPARE" or before is None or before.kind not in ("MINUS", "EQUAL") or stuck.text(token) != ">":
+    head, tip = stuck.before, stuck.token
+    if tip.kind == "EQUAL":
+        # `=>` is met at its `=`, `- >` at its `>`
+        head, tip = tip, stuck.after
+    if head is None or head.kind not in ("MINUS", "EQUAL") or tip.kind != "COMPARE" or stuck.text(tip) != ">":
         return None
-    span = stuck.span(before).to(stuck.span(token))
+    span = stuck.span(head).to(stuck.span(tip))
     return Diagnostic("unexpected-text", "an arrow is one sign", span, "not an arrow", (), "write `->`", Fix(span, "->"))
 
 

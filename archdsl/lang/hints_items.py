@@ -39,8 +39,11 @@ def misspelt(stuck: Stuck) -> Diagnostic | None:
         begins = index == 0 or stuck.tokens[index - 1].kind in ("LBRACE", "RBRACE", "COMMA")
         if not begins and "\n" not in stuck.source.text[stuck.tokens[index - 1].end : word.start]:
             continue
-        known = [text for text, kind in words.items() if kind in fitting(stuck)]
-        best = closest(stuck.text(word), known)
+        # first the words that fit here, then those that fit elsewhere
+        here = set(fitting(stuck))
+        kinds = (here, STARTERS - here)
+        found = (closest(stuck.text(word), [text for text, kind in words.items() if kind in few]) for few in kinds)
+        best = next((each for each in found if each is not None), None)
         if best is not None:
             message = f"`{stuck.text(word)}` begins no item"
             span = stuck.span(word)

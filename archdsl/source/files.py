@@ -64,8 +64,9 @@ def source_from_bytes(name: str, data: bytes, report: Report) -> Source:
 
 def source_from_text(name: str, text: str, report: Report) -> Source:
     """A source from text at hand, under the same limits."""
-    if len(text) > FILE_BYTES:
-        _refuse_size(name, f"{len(text):_}", report)
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    if size > FILE_BYTES:
+        _refuse_size(name, f"{size:_}", report)
     text = text.removeprefix("\ufeff")
     if found := _REFUSED.search(text):
         char = found[0]
