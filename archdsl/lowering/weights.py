@@ -76,7 +76,8 @@ def save_weights(module: Backbone, path: Path, *, layout: Layout = "own", keymap
     # what shares memory or lies in another order is written out plainly; the numbers stay the same
     tensors = {names[key]: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
     with file_at_once(path) as draft:
-        save_file(tensors, draft, metadata={"format": "pt", "arch": module.name, "layout": layout})
+        # one entry: safetensors writes several in an order of chance, and equal weights should make equal files
+        save_file(tensors, draft, metadata={"format": "pt"})
 
 
 def read_weights(weights: Weights) -> dict[str, Tensor]:
