@@ -1,9 +1,9 @@
 """A declarative language for vision backbones, and the tool around it.
 
-    import archdsl
+import archdsl
 
-    spec = archdsl.load("specs/biformer_t.arch")     # read, resolved, checked: no torch yet
-    model = archdsl.build(spec)                      # an nn.Module
+spec = archdsl.load("specs/biformer_t.arch")     # read, resolved, checked: no torch yet
+model = archdsl.build(spec)                      # an nn.Module
 """
 
 from __future__ import annotations
