@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.api import PathLike, Spec, load, loads
-from archdsl.budget.closed import closed_form
+from archdsl.ir.counts import closed_form
 from archdsl.budget.compare import Comparison, compare
 from archdsl.budget.fvcore_count import measure
 from archdsl.ir.library import packaged_specs

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from archdsl.budget.closed import Closed
+from archdsl.ir.counts import Closed
 from archdsl.schema.cost import Cost
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from archdsl.budget.closed import part_levels
+from archdsl.ir.counts import part_levels
 from archdsl.ir.network import Network
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, Namespace
-from dataclasses import dataclass
 
 from archdsl.cli.console import DONE, Console
+from archdsl.source.record import dataclass
 
 NAME = "completion"
 HELP = "print a script that completes verbs, options and names in a shell"

@@ -6,8 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from archdsl.source.record import dataclass, field
 
 if TYPE_CHECKING:
     from archdsl.cli.progress import Progress

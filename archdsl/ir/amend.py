@@ -6,12 +6,11 @@ through lets): the child's fields join the base's. Nothing is created that the b
 
 from __future__ import annotations
 
-from archdsl.source.record import replace
-
 from archdsl.ir.model import Model, Place
 from archdsl.lang import ast
 from archdsl.schema import registry
 from archdsl.source.diagnostic import Note, Report
+from archdsl.source.record import replace
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from archdsl.source.record import replace
 from math import lcm
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,6 +12,7 @@ from archdsl.ir.part import Concat, Fit, Origin, Split
 from archdsl.ir.values import Built, Function, Partial, Ramp, Val, is_number, kind_of, origin_notes, relabelled
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note
+from archdsl.source.record import replace
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
 

@@ -1,59 +1,85 @@
-"""Counts of a network in closed form: parameters, and operations by fvcore's rules."""
+"""Counts of a network in closed form: parameters, and operations by fvcore's rules, added up from its parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from math import prod
 
-from archdsl.ir.network import Network, Placed, PlacedStage, leaves, network_leaves, value_level
-from archdsl.schema.cost import Cost
+from archdsl.ir.network import Network, PlacedStage, network_leaves, value_level, weights
+from archdsl.ir.reach import evaluated
+from archdsl.schema.cost import FREE, Cost
+from archdsl.source.record import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Parameters of all parts, and the cost of those that `logits` reaches, for one image.
+
+    `parts` and `params_by_part` go by the levels of the state_dict: stem, stages, nodes, heads. `rest` is what the logits are
+    made with from several heads.
+    """
+
+    params: int
+    cost: Cost
+    parts: Mapping[str, Cost]
+    params_by_part: Mapping[str, int]
+    rest: Cost
+
+    @property
+    def flops(self) -> int:
+        """The operations by fvcore's rules."""
+        return self.cost.flops
+
+    @property
+    def unseen_flops(self) -> int:
+        """The additions and multiplications that fvcore has no rule for."""
+        return self.cost.unseen_flops
+
+
+def part_levels(network: Network) -> dict[str, str]:
+    """The levels of the stem, the stages, the nodes and the heads, with the name of each value; "" for the stem."""
+    levels = {"stem": ""} if network.stem is not None else {}
+    for name, value in network.values.items():
+        levels[f"stages.{name}" if isinstance(value, PlacedStage) else value_level(network, name)] = name
+    return levels
+
+
+def closed_form(network: Network) -> Closed:
+    """Add up a network. No weight is made and nothing is run."""
+    reached = {"", *evaluated(network)}
+    parts: dict[str, Cost] = {}
+    for level, name in part_levels(network).items():
+        if name not in reached:
+            parts[level] = FREE
+        elif name:
+            parts[level] = network.values[name].cost
+        else:
+            assert network.stem is not None
+            parts[level] = network.stem.cost
+    params = dict.fromkeys(parts, 0)
+    for key, shape in weights(network).items():
+        level = max((level for level in params if key.startswith(f"{level}.")), key=len)
+        params[level] += prod(shape)
+    rest = network.logits.cost
+    return Closed(sum(params.values()), Cost.total([*parts.values(), rest]), parts, params, rest)
 
 
 def params(network: Network) -> int:
     """All parameters of the training module, heads used in training only included."""
-    return sum(_weights(leaf) for _, leaf in network_leaves(network))
-
-
-def _weights(leaf: Placed) -> int:
-    return sum(prod(shape) for shape in leaf.leaf.weights(leaf.x).values())
-
-
-def cost(network: Network) -> Cost:
-    """Operations of one image in evaluation: what `logits` does not reach costs nothing."""
-    return Cost.total([part for _, _, part in sections(network)] + [network.logits.cost])
+    return sum(prod(shape) for _, leaf in network_leaves(network) for shape in leaf.leaf.weights(leaf.x).values())
 
 
 def flops(network: Network) -> int:
-    """Operations of one image as fvcore counts them."""
-    return cost(network).flops
-
-
-def sections(network: Network) -> Iterator[tuple[str, int, Cost]]:
-    """Stem, stages, nodes and heads as computed: level in the state_dict, parameters, operations in evaluation."""
-    if network.stem:
-        yield "stem", sum(_weights(leaf) for _, leaf in leaves(network.stem)), network.stem.cost
-    for name, value in network.values.items():
-        if isinstance(value, PlacedStage):
-            yield f"stages.{name}", sum(_weights(leaf) for leaf in stage_leaves(value)), value.cost
-        else:
-            spent = Cost() if name in network.trained_only else value.cost
-            yield value_level(network, name), sum(_weights(leaf) for _, leaf in leaves(value)), spent
-
-
-def stage_leaves(stage: PlacedStage) -> Iterator[Placed]:
-    """Every component of a stage."""
-    parts = [stage.source, stage.down]
-    for block in stage.blocks:
-        for line in block.lines:
-            parts += [line.body, line.skip]
-    for part in (*parts, stage.tail):
-        for _, leaf in leaves(part):
-            yield leaf
+    """Operations of one image in evaluation, as fvcore counts them: what `logits` does not reach costs nothing."""
+    return closed_form(network).flops
 
 
 def shares(network: Network, quantity: str, most: int = 3) -> str:
     """The sections that hold most of a quantity, in words."""
-    counted = [(held if quantity == "params" else spent.flops, level) for level, held, spent in sections(network)]
+    found = closed_form(network)
+    counted = [
+        (found.params_by_part[level] if quantity == "params" else cost.flops, level) for level, cost in found.parts.items()
+    ]
     total = sum(count for count, _ in counted) or 1
     largest = sorted(counted, reverse=True)[:most]
     return ", ".join(f"{level.rpartition('.')[2]} {short(count)} ({100 * count / total:.0f} %)" for count, level in largest)

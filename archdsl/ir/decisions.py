@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from archdsl.source.record import dataclass
 from fractions import Fraction
 
 from archdsl.ir.evaluate import DomainKey, domain_key
@@ -14,8 +13,8 @@ from archdsl.lang import ast
 from archdsl.schema import registry
 from archdsl.source import limits
 from archdsl.source.diagnostic import Report
+from archdsl.source.record import dataclass
 from archdsl.source.text import Span
-
 
 # what a space cannot leave open: the counts of two points would not be counts of one thing, or their graphs differ
 _FIXED = ("input", "classes", "from", "logits")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields
 
 from archdsl.ir.network import Network, Placed, PlacedStage
 from archdsl.ir.part import DropPath, Leaf, Read, Split, Sum
 from archdsl.schema.component import Component
+from archdsl.source.record import names
 
 
 def digest(network: Network) -> str:
@@ -50,7 +50,7 @@ def _part(placed: Placed | None) -> str:
 
 def component_text(component: Component) -> str:
     """A component with all its fields, as it would be written in full."""
-    told = ", ".join(f"{entry.name} = {_value(getattr(component, entry.name))}" for entry in fields(component))  # type: ignore[arg-type]
+    told = ", ".join(f"{name} = {_value(getattr(component, name))}" for name in names(component))
     return f"{component.schema.name}({told})"
 
 

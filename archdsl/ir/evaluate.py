@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from archdsl.source.record import dataclass, field, replace
 from fractions import Fraction
 
 from archdsl.ir import arithmetic, calls, complete, lookup, values
@@ -13,6 +12,7 @@ from archdsl.ir.values import Built, Val, is_number
 from archdsl.lang import ast
 from archdsl.source import limits
 from archdsl.source.diagnostic import Report
+from archdsl.source.record import dataclass, field, replace
 from archdsl.source.text import Source, Span
 
 DomainKey = tuple[Source, int, int]

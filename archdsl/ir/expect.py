@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from archdsl.source.record import dataclass
 from decimal import Decimal
 from math import ceil
 from typing import Literal
@@ -13,6 +12,7 @@ from archdsl.ir.network import Network
 from archdsl.lang import ast
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Note, Report
+from archdsl.source.record import dataclass
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
 

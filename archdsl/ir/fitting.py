@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from archdsl.source.record import replace
 
 from archdsl.ir.part import Arch
 from archdsl.schema.units import Size
+from archdsl.source.record import replace
 
 # inputs are multiples of this; finer steps would only cost trials
 _GRAIN = 4

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from archdsl.source.record import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note, Report, Reported
 from archdsl.source.limits import FILES
+from archdsl.source.record import dataclass, field
 from archdsl.source.suggest import closest, did_you_mean
 from archdsl.source.text import Source, Span
 
@@ -82,11 +82,11 @@ class Library:
             self._opening.pop()
         return loaded
 
-    def text(self, source: Source, *, folder: Path | None = None) -> LoadedFile | None:
-        """A spec given as text. It may import packaged specs, and files of `folder` if one is given."""
-        loaded = self._parse(source, None)
+    def text(self, source: Source, *, path: Path | None = None) -> LoadedFile | None:
+        """A spec given as text, that of `path` if there is one. Without, it may import packaged specs only."""
+        loaded = self._parse(source, path)
         if loaded:
-            self._follow(loaded, Path(os.path.realpath(folder)) if folder else None)
+            self._follow(loaded, Path(os.path.realpath(path.parent)) if path else None)
         return loaded
 
     def packaged(self, name: str) -> LoadedFile | None:

@@ -6,12 +6,12 @@ A place is where a value stands: the arch, its `default`, a stage, or a position
 from __future__ import annotations
 
 from collections.abc import Iterator
-from archdsl.source.record import dataclass, field
 from typing import Literal
 
 from archdsl.ir.library import LoadedFile
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note, Report
+from archdsl.source.record import dataclass, field
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Source, Span
 

@@ -7,10 +7,10 @@ or less renames nothing. What has no state gets the names that are left.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from archdsl.source.record import replace
 
 from archdsl.ir.network import Placed
 from archdsl.ir.part import Leaf
+from archdsl.source.record import replace
 
 
 def named(parts: Iterable[Placed]) -> list[Placed]:

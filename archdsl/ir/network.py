@@ -6,12 +6,12 @@ Lowering makes one module of it; counting adds it up. Neither looks at the text 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from archdsl.source.record import dataclass, field
 
 from archdsl.ir.part import Leaf, Part
 from archdsl.schema.component import Component
 from archdsl.schema.cost import Cost
 from archdsl.schema.units import FeatureMap
+from archdsl.source.record import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from archdsl.source.record import dataclass, field
 from typing import TypeAlias
 
 from archdsl.schema.component import Component
 from archdsl.schema.units import FeatureMap
+from archdsl.source.record import dataclass, field
 from archdsl.source.text import Span
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from archdsl.source.record import replace
-
 from archdsl.ir import graph
 from archdsl.ir.fitting import fitting_inputs
 from archdsl.ir.naming import named
@@ -29,6 +27,7 @@ from archdsl.schema.cost import FREE, Cost
 from archdsl.schema.units import FeatureMap
 from archdsl.source import limits
 from archdsl.source.diagnostic import Note, Report, Reported
+from archdsl.source.record import replace
 from archdsl.source.text import Span
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from archdsl.source.record import dataclass, field
-
 from archdsl.ir.part import Leaf, Origin
 from archdsl.ir.values import origin_notes
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source.diagnostic import Note, Report
+from archdsl.source.record import dataclass, field
 from archdsl.source.text import Span
 
 # a size that comes through more places than this is told from its last ones

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from archdsl.source.record import dataclass
 from fractions import Fraction
 from math import prod
 from random import Random
@@ -28,6 +27,7 @@ from archdsl.ir.values import Built, Partial, is_number
 from archdsl.lang import ast
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Note, Report, Reported
+from archdsl.source.record import dataclass
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
 

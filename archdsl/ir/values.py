@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from archdsl.source.record import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -14,6 +13,7 @@ from archdsl.schema.field import Field
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Note, Report
 from archdsl.source.limits import MAGNITUDE
+from archdsl.source.record import dataclass, field, replace
 from archdsl.source.text import Span
 
 Number: TypeAlias = int | Fraction

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from archdsl.source.record import replace
-
 from archdsl.ir.model import Model, Place
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note, Report
+from archdsl.source.record import replace
 from archdsl.source.text import Source, Span
 
 

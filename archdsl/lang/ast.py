@@ -6,9 +6,9 @@ Two trees are equal when they say the same; places (`span`) do not count, nor do
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
 
+from archdsl.source.record import dataclass, field, names
 from archdsl.source.text import Source, Span
 
 
@@ -347,10 +347,10 @@ _CLASSES = (
 
 def children(node: Syntax) -> Iterator[Syntax]:
     """The syntax directly inside a node, in reading order."""
-    for entry in fields(node):
-        if entry.name in ("span", "source", "comments"):
+    for name in names(node):
+        if name in ("span", "source", "comments"):
             continue
-        value = getattr(node, entry.name)
+        value = getattr(node, name)
         for child in value if isinstance(value, tuple) else (value,):
             if isinstance(child, _CLASSES):
                 yield child
@@ -358,6 +358,8 @@ def children(node: Syntax) -> Iterator[Syntax]:
 
 def walk(node: Syntax) -> Iterator[Syntax]:
     """A node and all syntax inside it, in reading order."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    stack: list[Syntax] = [node]
+    while stack:
+        here = stack.pop()
+        yield here
+        stack.extend(reversed(tuple(children(here))))

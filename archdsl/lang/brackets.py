@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from archdsl.lang.tokens import END, Token
 from archdsl.source.diagnostic import Diagnostic, Note
+from archdsl.source.record import dataclass, field
 from archdsl.source.text import Source, Span
 
 CLOSER = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from archdsl.lang import ast
+from archdsl.source.record import dataclass, field
 from archdsl.source.text import Source
 
 Item: TypeAlias = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from archdsl.lang import ast
@@ -13,6 +12,7 @@ from archdsl.lang.fmt_lines import WIDTH, Laid, Row, comment_rows, lay, printed
 from archdsl.lang.fmt_pieces import Piece, block_pieces, expression_pieces, item_pieces, text_of
 from archdsl.lang.tokens import Token, scan
 from archdsl.source.diagnostic import Report
+from archdsl.source.record import dataclass, field
 
 _BLOCKS = (ast.Arch, ast.Space, ast.Stage, ast.Default, ast.Position, ast.Layout)
 

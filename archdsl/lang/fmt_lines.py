@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from archdsl.lang.ast import Comment
 from archdsl.lang.fmt_pieces import Piece, text_of
+from archdsl.source.record import dataclass, field
 
 WIDTH = 100
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from archdsl.lang import ast
+from archdsl.source.record import dataclass, replace
 
 # `begin`: the first of a value; `join`: a `->` or `|` at the top of a value; `equals`: the sign that gives a value;
 # `clause`: a word such as `skip` or `at` that goes on in an item

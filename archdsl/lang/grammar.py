@@ -7,11 +7,11 @@ grammar has changed. `python -m archdsl.lang.grammar --write` makes `tables.py` 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
 from archdsl.resources import data_path
+from archdsl.source.record import dataclass
 
 STARTS = ("start", "expr", "override")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from archdsl.source.record import replace
 
 from archdsl.lang import hints_items as items
 from archdsl.lang.stuck import OPERATORS, VALUES, Stuck, expected_words, subject
 from archdsl.lang.tokens import END
 from archdsl.source.diagnostic import Diagnostic, Fix
+from archdsl.source.record import replace
 
 Rule = Callable[[Stuck], Diagnostic | None]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from archdsl.lang.brackets import STARTERS, balance, begins_item, matches
 from archdsl.lang.grammar import Tables, tables
 from archdsl.lang.hints import explain
@@ -12,6 +10,7 @@ from archdsl.lang.stuck import Stuck
 from archdsl.lang.tokens import END, Token
 from archdsl.source.diagnostic import Diagnostic, Note, Report
 from archdsl.source.limits import SYNTAX_ERRORS
+from archdsl.source.record import replace
 from archdsl.source.text import Source, Span
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from archdsl.lang.brackets import STARTERS
 from archdsl.lang.grammar import tables
 from archdsl.lang.tokens import END, Token
+from archdsl.source.record import dataclass
 from archdsl.source.text import Source, Span
 
 VALUES = frozenset(["NAME", "INT", "FLOAT", "QUANTITY", "SHAPE", "STRING", "LPAR", "LSQB", "MINUS"])

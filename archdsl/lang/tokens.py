@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from archdsl.lang.ast import Comment
 from archdsl.lang.grammar import tables
 from archdsl.source.diagnostic import Report
 from archdsl.source.limits import BRACKETS, TOKENS
+from archdsl.source.record import dataclass
 from archdsl.source.text import Source, Span
 
 # what no terminal of the grammar begins: kept as tokens, so that a diagnostic can say what they are

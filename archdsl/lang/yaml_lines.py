@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from archdsl.lang.comments import Remarks
 from archdsl.lang.yaml_scalar import WIDTH, holds, scalar, wrapped
+from archdsl.source.record import dataclass, field
 
 # YAML looks for the colon of a key only so far
 _KEY_LENGTH = 900

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, NoReturn, TypeAlias
 
 from archdsl.lang import ast
@@ -16,6 +15,7 @@ from archdsl.lang.yaml_twin_nodes import Mapping, Node, Scalar, Sequence, compos
 from archdsl.lang.yaml_twin_text import Slice, bound, comparison, is_name, name_of, plain_text, signature
 from archdsl.source.diagnostic import Note, Report, Reported
 from archdsl.source.limits import SYNTAX_ERRORS
+from archdsl.source.record import replace
 from archdsl.source.suggest import closest, did_you_mean
 from archdsl.source.text import Source, Span
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import yaml
@@ -16,6 +15,7 @@ from archdsl.lang.ast import Comment
 from archdsl.lang.yaml_twin_problems import syntax_error
 from archdsl.source.diagnostic import Fix, Note, Report
 from archdsl.source.limits import YAML_CHARACTERS, YAML_DEPTH, YAML_NODES
+from archdsl.source.record import dataclass
 from archdsl.source.text import Source, Span
 
 _BREAKS = "\r\n\x85\u2028\u2029"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, TypeVar
 
 from archdsl.lang import ast
@@ -10,6 +9,7 @@ from archdsl.lang.grammar import tables
 from archdsl.lang.parse import parse_expression
 from archdsl.lang.tokens import Token, scan
 from archdsl.lang.yaml_twin_nodes import Scalar, shown
+from archdsl.source import record
 from archdsl.source.diagnostic import Diagnostic, Note, Report
 from archdsl.source.files import source_from_text
 from archdsl.source.limits import NAME_LENGTH, STRING_LENGTH
@@ -81,7 +81,7 @@ class Slice:
         if isinstance(value, tuple):
             return tuple(self._moved(entry) for entry in value)  # type: ignore[return-value]
         if isinstance(value, Diagnostic | Note) or hasattr(value, "span"):
-            parts: dict[str, Any] = {f.name: self._moved(getattr(value, f.name)) for f in dataclasses.fields(value)}  # type: ignore[arg-type]
+            parts: dict[str, Any] = {name: self._moved(getattr(value, name)) for name in record.names(value)}
             return type(value)(**parts)
         return value
 

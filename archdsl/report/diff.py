@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from archdsl.ir import part as parts
 from archdsl.ir.decisions import Decision
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, leaves
 from archdsl.report.parts import over_blocks, text
 from archdsl.report.written import fields, written_component
+from archdsl.source.record import dataclass
 
 _NOTHING = "nothing"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 from archdsl.ir.network import Network, network_leaves
 from archdsl.report.table import Table
 from archdsl.report.written import exact
+from archdsl.source.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import zip_longest
 
 from archdsl.source.cells import safe, text_width
+from archdsl.source.record import dataclass
 
 _LATEX = {
     "\\": r"\textbackslash{}",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from archdsl.schema.cost import FREE, Cost
 from archdsl.schema.field import Field, read_fields
 from archdsl.schema.units import FeatureMap, Size
+from archdsl.source.record import dataclass
 
 Slot = Literal["token", "channel", "map"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from archdsl.source.record import dataclass, field
 
 
 def _merged(costs: Iterable[Mapping[str, int]]) -> Mapping[str, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import Any, Final
+
+from archdsl.source import record
+from archdsl.source.record import dataclass
 
 
 class Missing:
@@ -85,22 +86,20 @@ def field(
     """
     bounds = {"doc": doc, "ge": ge, "gt": gt, "le": le, "lt": lt, "choices": choices, "divides": divides}
     # the dataclass itself has no defaults: every instance is made from fully resolved fields
-    return dataclasses.field(metadata={"default": default, **bounds})
+    return record.field(metadata={"default": default, **bounds})
 
 
 def read_fields(cls: type[Any]) -> tuple[Field, ...]:
     """The fields of a component class, in the order written."""
     found = []
-    for entry in dataclasses.fields(cls):
-        words = [word.strip() for word in str(entry.type).split("|")]
+    for name, kind, metadata in record.declared(cls):
+        words = [word.strip() for word in kind.split("|")]
         optional = "None" in words
         kinds = [word for word in words if word != "None"]
         if len(kinds) != 1 or kinds[0] not in _TYPES:
-            raise TypeError(
-                f"{cls.__name__}.{entry.name}: a field is one of {sorted(_TYPES)}, perhaps `| None`, not {entry.type}"
-            )
-        if "doc" not in entry.metadata:
-            raise TypeError(f"{cls.__name__}.{entry.name} must be declared with archdsl.schema.field")
-        kind = "floats" if kinds[0].startswith("tuple") else kinds[0]
-        found.append(Field(name=entry.name, type=kind, optional=optional, **entry.metadata))
+            raise TypeError(f"{cls.__name__}.{name}: a field is one of {sorted(_TYPES)}, perhaps `| None`, not {kind}")
+        if "doc" not in metadata:
+            raise TypeError(f"{cls.__name__}.{name} must be declared with archdsl.schema.field")
+        of = "floats" if kinds[0].startswith("tuple") else kinds[0]
+        found.append(Field(name=name, type=of, optional=optional, **metadata))
     return tuple(found)

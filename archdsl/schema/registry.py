@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from archdsl.components.manifest import MANIFEST
 from archdsl.schema.component import Component, Slot
+from archdsl.source.record import dataclass
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

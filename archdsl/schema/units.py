@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+from archdsl.source.record import dataclass, replace
 
 
 class Size(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Literal, NoReturn
 
+from archdsl.source.record import dataclass
 from archdsl.source.text import Span
 
 Severity = Literal["error", "warning"]

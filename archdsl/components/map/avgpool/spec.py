@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import FREE, Cost
 from archdsl.schema.field import FromField, field
 from archdsl.schema.sliding import padding, slid
 from archdsl.schema.units import FeatureMap, Size
+from archdsl.source.record import dataclass
 
 
 @component("avgpool", slot="map", module="archdsl.components.map.avgpool.module:AveragePool")

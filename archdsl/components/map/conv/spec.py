@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import FromPlace, field
 from archdsl.schema.sliding import padding, slid
 from archdsl.schema.units import FeatureMap, Size
+from archdsl.source.record import dataclass
 
 
 @component("conv", slot="map", module="archdsl.components.map.conv.module:Convolution")

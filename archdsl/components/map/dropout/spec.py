@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archdsl.schema.component import Component, component
 from archdsl.schema.field import field
+from archdsl.source.record import dataclass
 
 
 @component("dropout", slot="map", module="archdsl.components.map.dropout.module:Dropout")

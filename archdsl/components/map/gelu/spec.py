@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archdsl.schema.component import Component, component
+from archdsl.source.record import dataclass
 
 
 @component("gelu", slot="map", module="archdsl.components.map.gelu.module:Gelu")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from archdsl.schema.component import Component, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import field
 from archdsl.schema.units import FeatureMap
+from archdsl.source.record import dataclass
 
 
 @component("layer_scale", slot="map", module="archdsl.components.map.layer_scale.module:LayerScale")

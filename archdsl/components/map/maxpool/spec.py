@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.field import FromField, field
 from archdsl.schema.sliding import padding, slid
 from archdsl.schema.units import FeatureMap, Size
+from archdsl.source.record import dataclass
 
 
 @component("maxpool", slot="map", module="archdsl.components.map.maxpool.module:MaximumPool")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.units import FeatureMap
+from archdsl.source.record import dataclass
 
 
 @component("mean", slot="map", module="archdsl.components.map.mean.module:Mean")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archdsl.schema.component import Component, component
+from archdsl.source.record import dataclass
 
 
 @component("relu", slot="map", module="archdsl.components.map.relu.module:Relu")
