@@ -287,10 +287,10 @@ def check(
 
 
 def check_source(source: Source, *, path: Path | None = None) -> tuple[Diagnostic, ...]:
-    """As `check`, for a text at hand, such as that of a stream or an editor."""
+    """As `check`, for a text at hand, such as that of a stream or of an editor on `path`, whose suffix tells the form."""
     report = Report()
     library = Library(report)
-    loaded = library.text(source, folder=path.parent if path else None)
+    loaded = library.text(source, path=path)
     if loaded is not None:
         _check_file(library, loaded, None, None, None)
     return report.diagnostics

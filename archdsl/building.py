@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.api import PathLike, Spec, load, loads
-from archdsl.ir.counts import closed_form
 from archdsl.budget.compare import Comparison, compare
 from archdsl.budget.fvcore_count import measure
+from archdsl.ir.counts import closed_form
 from archdsl.ir.library import packaged_specs
 from archdsl.lowering import artifact
 from archdsl.lowering.build import build_module

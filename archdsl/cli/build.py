@@ -50,10 +50,10 @@ def run(args: Namespace, console: Console) -> int:
     folder = Path(args.output or f"build/{spec.name}")
     with console.progress() as progress:
         progress.step("loading torch")
-        from archdsl.ir.counts import closed_form
         from archdsl.budget.compare import compare
         from archdsl.budget.fvcore_count import measure
         from archdsl.building import keymap_of
+        from archdsl.ir.counts import closed_form
         from archdsl.lowering.artifact import Provenance, write_build
         from archdsl.lowering.build import build_module
 

@@ -111,19 +111,30 @@ def leaves(placed: Placed | None, level: str = "") -> Iterator[tuple[str, Placed
 
 def network_leaves(network: Network) -> Iterator[tuple[str, Placed]]:
     """Every component of a network with its name in the state_dict: stem, then stages, nodes and heads as computed."""
-    yield from leaves(network.stem, "stem")
+    for level, placed in network_parts(network):
+        yield from leaves(placed, level)
+
+
+def network_parts(network: Network) -> Iterator[tuple[str, Placed]]:
+    """Every section and every line of a network, with the level it stands on, in the order of `network_leaves`."""
+    if network.stem is not None:
+        yield "stem", network.stem
     for name, value in network.values.items():
-        if isinstance(value, PlacedStage):
-            level = f"stages.{name}"
-            yield from leaves(value.source, f"{level}.from")
-            yield from leaves(value.down, f"{level}.down")
-            for index, block in enumerate(value.blocks):
-                for line in block.lines:
-                    yield from leaves(line.body, f"{level}.{index}")
-                    yield from leaves(line.skip, f"{level}.{index}.skip")
-            yield from leaves(value.tail, f"{level}.tail")
-        else:
-            yield from leaves(value, value_level(network, name))
+        if not isinstance(value, PlacedStage):
+            yield value_level(network, name), value
+            continue
+        level = f"stages.{name}"
+        if value.source is not None:
+            yield f"{level}.from", value.source
+        if value.down is not None:
+            yield f"{level}.down", value.down
+        for index, block in enumerate(value.blocks):
+            for line in block.lines:
+                yield f"{level}.{index}", line.body
+                if line.skip is not None:
+                    yield f"{level}.{index}.skip", line.skip
+        if value.tail is not None:
+            yield f"{level}.tail", value.tail
 
 
 def value_level(network: Network, name: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from archdsl.ir import graph
 from archdsl.ir.fitting import fitting_inputs
-from archdsl.ir.naming import named
-from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage, weights
+from archdsl.ir.naming import has_state, named
+from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage, network_parts, weights
 from archdsl.ir.part import (
     Arch,
     Chain,
@@ -20,8 +20,11 @@ from archdsl.ir.part import (
     Split,
     Stage,
     Sum,
+    Value,
     walk_parts,
 )
+from archdsl.ir.reach import inside
+from archdsl.ir.reserved import RESERVED
 from archdsl.ir.site import PlacedSite, Trace
 from archdsl.schema.cost import FREE, Cost
 from archdsl.schema.units import FeatureMap
@@ -100,6 +103,7 @@ class _Placer:
         )
         self._check_parameters(network)
         self._check_logits(network)
+        self._check_labels(network)
         graph.warn_of_unread(arch, reads, self.report)
         return network
 
@@ -139,8 +143,33 @@ class _Placer:
                 help="choose smaller dims or depths",
             )
 
+    def _check_labels(self, network: Network) -> None:
+        """Refuse words that would name a module like an attribute that every module has."""
+        roots = [placed for _, placed in network_parts(network)]
+        written = {placed.name: placed.part.span for root in roots for placed in inside(root) if placed.name}
+        values: list[Stage | Value] = [*self.arch.stages, *self.arch.nodes, *self.arch.heads]
+        written |= {value.name: value.span for value in values}
+        for name in sorted(RESERVED & written.keys()):
+            self.report.error(
+                "reserved-label",
+                f"`{name}` cannot name a part: every torch module has an attribute of that name",
+                written[name],
+                "it would be part of a name in the state_dict",
+                help=f"give the let, stage, node or head another name, such as `{name}_part`",
+            )
+        if RESERVED & written.keys():
+            raise Reported
+
     def _check_logits(self, network: Network) -> None:
-        """Warn where evaluation returns a map: for classification the pooling was forgotten."""
+        if has_state(network.logits):
+            self.report.fail(
+                "logits-with-weights",
+                "`logits` puts heads together, and has no weights of its own",
+                network.logits.part.span,
+                "this has some",
+                help="move the part with weights into a head",
+            )
+        # for classification the pooling was forgotten; for dense tasks a map is meant
         if network.logits.y.size is not None:
             self.report.warn(
                 "unpooled-logits",

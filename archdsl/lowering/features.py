@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archdsl.ir.network import Network, PlacedStage
-from archdsl.lowering.reach import sources
+from archdsl.ir.reach import sources
 from archdsl.schema.units import FeatureMap, Size
 
 

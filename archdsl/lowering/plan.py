@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from archdsl.ir.network import Network
+from archdsl.ir.reach import reached, read_values, sources
 from archdsl.lowering.names import escaped_name
-from archdsl.lowering.reach import reached, read_values, sources
 
 
 @dataclass(frozen=True, slots=True)

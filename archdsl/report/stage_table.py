@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archdsl.ir import counts
-from archdsl.ir.counts import sections, short
+from archdsl.ir.counts import closed_form, part_levels, short
 from archdsl.ir.decisions import Decision
 from archdsl.ir.network import Network, PlacedStage
 from archdsl.report.parts import in_turn, runs, slot, text
@@ -16,11 +15,12 @@ from archdsl.schema.units import FeatureMap
 def stage_table(network: Network) -> Table:
     """A column each for stem, stages, nodes and heads in the order they are computed, and the totals."""
     columns: list[tuple[str, ...]] = []
-    for name, (_, params, cost) in zip(_names(network), sections(network), strict=True):
+    closed = closed_form(network)
+    for level, name in part_levels(network).items():
         y, middle = _place(network, name)
-        spent = "training" if name in network.trained_only else short(cost.flops)
-        columns.append((name or "stem", *_map(y), *middle, short(params), spent))
-    columns.append(("total", "", "", "", "", "", short(counts.params(network)), short(counts.flops(network))))
+        spent = "training" if name in network.trained_only else short(closed.parts[level].flops)
+        columns.append((name or "stem", *_map(y), *middle, short(closed.params_by_part[level]), spent))
+    columns.append(("total", "", "", "", "", "", short(closed.params), short(closed.flops)))
     names = ("", "output", "dim", "depth", "token", "channel", "params", "FLOPs")
     header, *rows = zip(names, *columns, strict=True)
     return Table(header, tuple(rows))
@@ -35,7 +35,8 @@ def decision_table(decisions: Iterable[Decision]) -> Table:
 def stage_rows(network: Network) -> list[dict[str, object]]:
     """The same as plain data, exact."""
     found: list[dict[str, object]] = []
-    for name, (_, params, cost) in zip(_names(network), sections(network), strict=True):
+    closed = closed_form(network)
+    for level, name in part_levels(network).items():
         row: dict[str, object] = {"name": name or "stem", "output": list(_place(network, name)[0].shape)}
         value = network.values[name] if name else network.stem
         if isinstance(value, PlacedStage):
@@ -43,13 +44,8 @@ def stage_rows(network: Network) -> list[dict[str, object]]:
             row |= {"depth": len(value.blocks), **mixers, "drop_path": list(value.drop_rates)}
         elif value is not None:
             row["parts"] = text(value)
-        found.append({**row, "params": params, "flops": cost.flops})
+        found.append({**row, "params": closed.params_by_part[level], "flops": closed.parts[level].flops})
     return found
-
-
-def _names(network: Network) -> list[str]:
-    """The values in the order of `sections`; "" is the stem, which shares no name with a stage."""
-    return [*([""] if network.stem else []), *network.values]
 
 
 def _place(network: Network, name: str) -> tuple[FeatureMap, tuple[str, str, str]]:

@@ -23,8 +23,6 @@ ELSEWHERE = {
     "not-a-build": "lowering/test_artifact.py",
     "parity-failed": "lowering/test_export.py",
 }
-# known when the module is made
-WITH_TORCH = {"reserved-label"}
 # their pages show calls that take a checkpoint, a package, or a machine without a compiler
 NO_SPEC = {
     *ELSEWHERE,
@@ -97,9 +95,8 @@ def test_the_specs_of_a_page(slug: str, tmp_path: Path, monkeypatch: pytest.Monk
         fences = FENCE.findall(section(page, title))
         assert fences, f"no spec below {title}"
         files = dict(_file(*fence) for fence in fences if fence[0] != "sh")
-        verb = "build" if slug in WITH_TORCH else "check"
         commands = [text for kind, _, text in fences if kind == "sh"] or [
-            f"archdsl {verb} {' '.join(name.partition(' ')[0] for name in files)}\n"
+            f"archdsl check {' '.join(name.partition(' ')[0] for name in files)}\n"
         ]
         for command in commands:
             printed = play(txtar.Archive(files={**files, "command": command}), folder, monkeypatch)

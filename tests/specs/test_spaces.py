@@ -8,10 +8,9 @@ from random import Random
 import pytest
 
 import archdsl
-from archdsl.budget.closed import closed_form
 from archdsl.budget.compare import compare
 from archdsl.budget.fvcore_count import measure
-from archdsl.ir.counts import cost, params, sections
+from archdsl.ir.counts import closed_form, flops, params
 from archdsl.ir.network import Network
 from archdsl.ir.space import Space
 from archdsl.lowering.module import lower
@@ -42,10 +41,10 @@ def _drawn(space: Space, count: int, seed: int) -> list[Network]:
 
 
 def _agree(network: Network) -> None:
-    parts = list(sections(network))
-    assert sum(held for _, held, _ in parts) == params(network)
-    assert sum(spent.flops for _, _, spent in parts) + network.logits.cost.flops == cost(network).flops
-    compared = compare(closed_form(network), measure(lower(network), network))
+    closed = closed_form(network)
+    assert sum(closed.params_by_part.values()) == params(network)
+    assert sum(part.flops for part in closed.parts.values()) + closed.rest.flops == flops(network)
+    compared = compare(closed, measure(lower(network), network))
     assert compared.equal, compared.differing
 
 
@@ -54,7 +53,7 @@ def test_the_base_is_a_point(name: str) -> None:
     space = _space(name)
     assert space.points > 1000
     base, point = space.base_network, space.network(space.base_point)
-    assert (params(base), cost(base).ops) == (params(point), cost(point).ops)
+    assert (params(base), flops(base)) == (params(point), flops(point))
     assert space.within_budget(base)
 
 
