@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from archdsl.budget.closed import closed_form
 from archdsl.budget.compare import compare
 from archdsl.budget.fvcore_count import measure
+from archdsl.ir.counts import closed_form
 from archdsl.lowering.module import lower
 from archdsl.schema.cost import Cost
 from tests.lowering import networks
