@@ -44,7 +44,7 @@ check: $(READY) ## format, lint, types, direction of imports, generated files, s
 	$(BIN)/archdsl fmt --check specs search examples
 
 golden: $(READY) ## rewrite the golden files; read the difference before committing it
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow" --golden tests
+	$(BIN)/python -m pytest -q -n $(WORKERS) --golden tests/cli/test_errors.py
 	git --no-pager diff --stat -- tests/golden
 
 bench: $(READY) ## measure the start-up time
