@@ -355,3 +355,10 @@ def test_completion_in_bash(line: str, expected: list[str], capsys: Captured) ->
     )
     assert run.stdout.split() == expected
     assert run.stderr == ""
+
+
+def test_fmt_sorts_imports(tmp_path: Path) -> None:
+    path = tmp_path / "a.arch"
+    path.write_text('import "@davit_tiny" (davit_tiny)\n# about T\nimport "@biformer_t" (biformer_t)\n')
+    assert main(["fmt", str(path)]) == 0
+    assert path.read_text() == '# about T\nimport "@biformer_t" (biformer_t)\nimport "@davit_tiny" (davit_tiny)\n'
