@@ -11,6 +11,7 @@ from torch import nn
 
 from archdsl.ir.counts import part_levels
 from archdsl.ir.network import Network
+from archdsl.lowering.memory import activation_bytes, refuse_beyond_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,12 @@ def measure(module: nn.Module, network: Network) -> Measured:
     """Run a module of `network` once and count. It must be built of references: fvcore does not see into fused kernels.
 
     The module comes back as it was, in the mode it was in.
+
+    Raises
+    ------
+    SpecError: `out-of-memory`.
     """
+    refuse_beyond_memory(network, activation_bytes(network, batch=1), "measure")
     levels = part_levels(network)
     modes = {child: child.training for child in module.modules()}
     like = next(module.parameters(), torch.empty(0))

@@ -56,7 +56,9 @@ def run(args: Namespace, console: Console) -> int:
         from archdsl.ir.counts import closed_form
         from archdsl.lowering.artifact import Provenance, write_build
         from archdsl.lowering.build import build_module
+        from archdsl.lowering.memory import refuse_build
 
+        refuse_build(spec.network)
         progress.step("making the module")
         module = build_module(
             spec.network, weights=args.weights, seed=args.seed, keymap=keymap_of(spec) if args.weights else None

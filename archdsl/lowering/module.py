@@ -12,6 +12,7 @@ from archdsl.ir.network import Network, Placed, PlacedStage
 from archdsl.lowering import grow
 from archdsl.lowering.features import Feature, feature_info
 from archdsl.lowering.level import Level
+from archdsl.lowering.memory import refuse_beyond_memory, weight_bytes
 from archdsl.lowering.plan import Plan, module_path, plans, wanted_values
 from archdsl.lowering.steps import Chain, Enter
 from archdsl.schema.component import Component
@@ -138,9 +139,11 @@ def lower(network: Network, *, seed: int = 0) -> Backbone:
 
     Raises
     ------
-    SpecError: `reserved-label`, when a part is called like an attribute of torch's modules.
+    SpecError: `out-of-memory`, when the weights alone take more than there is; `reserved-label`, when a part is called like an
+        attribute of torch's modules.
     TypeError: when a component's module has other weights than its spec promises.
     """
+    refuse_beyond_memory(network, weight_bytes(network), "make")
     return Backbone(network, seed)
 
 

@@ -21,6 +21,7 @@ ELSEWHERE = {
     "build-changed": "lowering/test_artifact.py",
     "compiler-missing": "lowering/test_artifact.py",
     "not-a-build": "lowering/test_artifact.py",
+    "out-of-memory": "lowering/test_memory.py",
     "parity-failed": "lowering/test_export.py",
 }
 # their pages show calls that take a checkpoint, a package, or a machine without a compiler
