@@ -18,9 +18,11 @@ from archdsl.ir.network import Network
 from archdsl.ir.override import apply_overrides, resized
 from archdsl.ir.resolve import resolve
 from archdsl.ir.shapes import place
+from archdsl.ir.work import Work
 from archdsl.lang import ast
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Diagnostic, Report, Reported, SpecError
+from archdsl.source.limits import TOLD
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Source, Span
 
@@ -93,9 +95,8 @@ class Spec:
         report = Report()
         spec: Spec | None = None
         with report.guard():
-            spec = _of_model(
-                apply_overrides(self.model, report, set=set, at=at), report, self.path, overridden="values" if set else "size"
-            )
+            model = apply_overrides(self.model, report, set=set, at=at)
+            spec = _of_model(model, report, self.path, overridden="values" if set else "size", work=Work())
         report.raise_errors()
         assert spec is not None
         spec.diagnostics = report.diagnostics
@@ -181,10 +182,10 @@ def _resolved(
     at: tuple[int, int] | None,
 ) -> Spec | None:
     report = library.report
-    before = len(report.errors)
+    before = report.error_count
     written = assemble(item, loaded, library)
     model = apply_overrides(written, report, set=set, at=at)
-    if len(report.errors) > before:
+    if report.error_count > before:
         return None
     if model.kind == "space":
         from archdsl.ir.space import Space
@@ -196,21 +197,22 @@ def _resolved(
         spec = Spec(model, network, (), (), loaded.path)
         spec.space = space
         return spec
-    return _of_model(model, report, loaded.path, overridden="values" if set else "size" if at else "no")
+    overridden: Overridden = "values" if set else "size" if at else "no"
+    return _of_model(model, report, loaded.path, overridden=overridden, work=library.work)
 
 
-def _of_model(model: Model, report: Report, path: Path | None, *, overridden: Overridden) -> Spec | None:
+def _of_model(model: Model, report: Report, path: Path | None, *, overridden: Overridden, work: Work) -> Spec | None:
     """The spec of an arch's model; None if something in it is wrong, which was then reported."""
-    arch = resolve(model, report)
-    network = place(arch, report) if arch else None
+    arch = resolve(model, report, work=work)
+    network = place(arch, report, work=work) if arch else None
 
-    def network_at(size: Size) -> Network | None:
+    def network_at(size: Size) -> Network:
         quiet = Report()
-        try:
-            other = resolve(resized(model, size, quiet), quiet)
-            return place(other, quiet) if other else None
-        except Reported:
-            return None
+        with quiet.guard():
+            other = resolve(resized(model, size, quiet), quiet, work=work)
+            if found := place(other, quiet, work=work) if other else None:
+                return found
+        raise SpecError(quiet.errors)
 
     expectations = check_expectations(model.expects, network, report, at=network_at, overridden=overridden)
     return Spec(model, network, expectations, (), path) if network else None
@@ -305,5 +307,7 @@ def _check_file(
             _resolved(library, loaded, _choose(loaded, name, report), set, at)
         return
     for item in loaded.models():
+        if report.error_count >= TOLD:
+            break
         with report.guard():
             _resolved(library, loaded, item, set, at)

@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from archdsl.ir.amend import amend
+from archdsl.ir.graph import shown_circle
 from archdsl.ir.library import Library, LoadedFile
 from archdsl.ir.model import Model, Placer
 from archdsl.lang import ast
-from archdsl.source.diagnostic import Note, Reported
+from archdsl.source.diagnostic import Note, Report, Reported
+from archdsl.source.limits import BASES
 from archdsl.source.suggest import did_you_mean
 
 
 def assemble(item: ast.Arch | ast.Space, owner: LoadedFile, library: Library) -> Model:
-    """The model of an arch or space declared in `owner`. Raises `Reported` where a base cannot be had."""
+    """The model of an arch or space declared in `owner`, each made once.
+
+    Raises `Reported` where a base cannot be had, or where something in it is misplaced.
+    """
     return _assemble(item, owner, library, ())
 
 
 def _assemble(
     item: ast.Arch | ast.Space, owner: LoadedFile, library: Library, above: tuple[ast.Arch | ast.Space, ...]
 ) -> Model:
-    report = library.report
-    own = Placer(report).model(item, dict(library.by_source))
-    if item.base is None:
-        return own
-    if item in above:
-        circle = [*above[above.index(item) :], item]
+    report, known = library.report, library.models
+    if id(item) not in known:
+        before = report.error_count
+        # what goes wrong on the way is told once: whoever needs this arch later finds nothing
+        known[id(item)] = None
+        model = _amended(item, owner, library, above)
+        if report.error_count == before:
+            known[id(item)] = model
+    elif any(item is other for other in above):
+        assert item.base is not None
+        circle = [*(entry.name.id for entry in above[[id(entry) for entry in above].index(id(item)) :]), item.name.id]
         report.fail(
             "extends-cycle",
             "archs extend each other in a circle",
             item.base.span,
-            " -> ".join(f"`{entry.name.id}`" for entry in circle),
+            shown_circle(circle),
             help="one of them must stand by itself",
         )
+    found = known[id(item)]
+    if found is None:
+        raise Reported
+    return found
+
+
+def _amended(item: ast.Arch | ast.Space, owner: LoadedFile, library: Library, above: tuple[ast.Arch | ast.Space, ...]) -> Model:
+    report = library.report
+    own = Placer(report).model(item, dict(library.by_source))
+    if item.base is None:
+        return own
+    if len(above) >= BASES:
+        _too_long(item, report)
     word = "extends" if isinstance(item, ast.Arch) else "over"
     if item.base.id in owner.failed:
         raise Reported
@@ -51,4 +76,18 @@ def _assemble(
             help=did_you_mean(item.base.id, archs, "archs in sight are") or f'import it: `import "FILE.arch" ({item.base.id})`',
         )
     base = _assemble(found[0], found[1], library, (*above, item))
+    if len(base.lineage) >= BASES:
+        _too_long(item, report)
+    library.work.spend(sum(1 + len(p.lets) + len(p.attributes) for p in base.places()), item.name.span, report)
     return amend(base, own, report)
+
+
+def _too_long(item: ast.Arch | ast.Space, report: Report) -> NoReturn:
+    assert item.base is not None
+    report.fail(
+        "limit-exceeded",
+        f"at most {BASES} archs may extend each other in a row",
+        item.base.span,
+        "one more",
+        help="extend an arch nearer to the first",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from archdsl.ir.network import Network, PlacedStage, network_leaves, value_level, weights
+from archdsl.ir.network import Network, Placed, PlacedStage, leaves, value_level
 from archdsl.ir.reach import evaluated
 from archdsl.schema.cost import FREE, Cost
 from archdsl.source.record import dataclass
@@ -56,17 +56,34 @@ def closed_form(network: Network) -> Closed:
         else:
             assert network.stem is not None
             parts[level] = network.stem.cost
-    params = dict.fromkeys(parts, 0)
-    for key, shape in weights(network).items():
-        level = max((level for level in params if key.startswith(f"{level}.")), key=len)
-        params[level] += prod(shape)
     rest = network.logits.cost
+    params = params_by_part(network)
     return Closed(sum(params.values()), Cost.total([*parts.values(), rest]), parts, params, rest)
 
 
 def params(network: Network) -> int:
     """All parameters of the training module, heads used in training only included."""
-    return sum(prod(shape) for _, leaf in network_leaves(network) for shape in leaf.leaf.weights(leaf.x).values())
+    return sum(params_by_part(network).values())
+
+
+def params_by_part(network: Network) -> dict[str, int]:
+    """The parameters of the stem, the stages, the nodes and the heads, by their levels in the state_dict."""
+    found = {}
+    for level, name in part_levels(network).items():
+        value = network.values[name] if name else network.stem
+        if isinstance(value, PlacedStage):
+            # equal blocks of a stage are one object
+            distinct = {id(block): block for block in value.blocks}
+            held = {key: sum(_held(p) for line in b.lines for p in (line.body, line.skip)) for key, b in distinct.items()}
+            around = _held(value.source) + _held(value.down) + _held(value.tail)
+            found[level] = around + sum(held[id(block)] for block in value.blocks)
+        else:
+            found[level] = _held(value)
+    return found
+
+
+def _held(placed: Placed | None) -> int:
+    return sum(prod(shape) for _, leaf in leaves(placed) for shape in leaf.leaf.weights(leaf.x).values())
 
 
 def flops(network: Network) -> int:
@@ -74,9 +91,8 @@ def flops(network: Network) -> int:
     return closed_form(network).flops
 
 
-def shares(network: Network, quantity: str, most: int = 3) -> str:
+def shares(found: Closed, quantity: str, most: int = 3) -> str:
     """The sections that hold most of a quantity, in words."""
-    found = closed_form(network)
     counted = [
         (found.params_by_part[level] if quantity == "params" else cost.flops, level) for level, cost in found.parts.items()
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from archdsl.ir.evaluate import DomainKey, domain_key
@@ -13,8 +13,11 @@ from archdsl.lang import ast
 from archdsl.schema import registry
 from archdsl.source import limits
 from archdsl.source.diagnostic import Report
+from archdsl.source.limits import EVALUATION_DEPTH
 from archdsl.source.record import dataclass
 from archdsl.source.text import Span
+
+Point = Mapping[DomainKey, int | Fraction]
 
 # what a space cannot leave open: the counts of two points would not be counts of one thing, or their graphs differ
 _FIXED = ("input", "classes", "from", "logits")
@@ -34,6 +37,10 @@ class Decision:
     values: tuple[int | Fraction, ...]
     labels: tuple[str, ...]
     parent: tuple[DomainKey, int] | None
+
+    def listed(self) -> str:
+        """The values as a reader writes them, of many the first."""
+        return ", ".join(self.labels[:8]) + (", ..." if len(self.labels) > 8 else "")
 
     def label(self, value: int | Fraction) -> str:
         """A value as a reader writes it."""
@@ -182,17 +189,24 @@ class _Finder:
         """The names of what a call takes by place."""
         if not isinstance(callee, ast.Name):
             return []
-        let = next((place.lets[callee.id] for place in self.model.places() if callee.id in place.lets), None)
-        if let is None:
-            found = self.model.file_let(callee.id, callee.span.source)
-            let = found if isinstance(found, ast.Let) else None
-        if let is not None:
+        # a name that goes through more lets than that is a circle, or looks like one
+        for _ in range(EVALUATION_DEPTH):
+            let = self._let(callee)
+            if let is None:
+                kind = registry.lookup(callee.id)
+                return [kind.schema.fields[0].name] if isinstance(kind, type) and kind.schema.fields else []
             if let.params is not None:
                 return [param.name.id for param in let.params]
             inner = let.value.callee if isinstance(let.value, ast.Call) else let.value
-            return self._fields(inner) if inner != callee else []
-        kind = registry.lookup(callee.id)
-        return [kind.schema.fields[0].name] if isinstance(kind, type) and kind.schema.fields else []
+            if not isinstance(inner, ast.Name):
+                return []
+            callee = inner
+        return []
+
+    def _let(self, name: ast.Name) -> ast.Let | None:
+        near = next((place.lets[name.id] for place in self.model.places() if name.id in place.lets), None)
+        found = near or self.model.file_let(name.id, name.span.source)
+        return found if isinstance(found, ast.Let) else None
 
     # --- the numbers of a range ---------------------------------------------------------------------------------
 
@@ -248,7 +262,37 @@ class _Finder:
         )
 
 
-def active(decisions: tuple[Decision, ...], point: Mapping[DomainKey, int | Fraction]) -> Iterator[Decision]:
+def combinations(decisions: Sequence[Decision], settled: Point) -> Iterator[dict[DomainKey, int | Fraction]]:
+    """Every choice of values for those of the decisions that exist, the last varying fastest; `settled` are chosen already."""
+    if not decisions:
+        yield {}
+        return
+    # one open list of values for each decision that exists: deep recursion over a thousand decisions is not possible
+    chosen: dict[DomainKey, int | Fraction] = {}
+    levels: list[Iterator[int | Fraction] | None] = []
+    while True:
+        while len(levels) < len(decisions):
+            decision = decisions[len(levels)]
+            parent = decision.parent
+            exists = parent is None or chosen.get(parent[0], settled.get(parent[0])) == parent[1]
+            values = iter(decision.values) if exists else None
+            if values is not None:
+                chosen[decision.key] = next(values)
+            levels.append(values)
+        yield dict(chosen)
+        while levels:
+            decision, values = decisions[len(levels) - 1], levels[-1]
+            following = next(values, None) if values is not None else None
+            if following is not None:
+                chosen[decision.key] = following
+                break
+            chosen.pop(decision.key, None)
+            levels.pop()
+        if not levels:
+            return
+
+
+def active(decisions: Sequence[Decision], point: Point) -> Iterator[Decision]:
     """The decisions that exist at a point: those not inside an option that was not drawn."""
     alive: set[DomainKey] = set()
     for decision in decisions:

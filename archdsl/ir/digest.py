@@ -3,39 +3,51 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
-from archdsl.ir.network import Network, Placed, PlacedStage
+from archdsl.ir.naming import has_state
+from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage
 from archdsl.ir.part import DropPath, Leaf, Read, Split, Sum
 from archdsl.schema.component import Component
-from archdsl.source.record import names
+from archdsl.source import record
 
 
-def digest(network: Network) -> str:
-    """SHA-256, in hex, of the structure, every field, the drop rates and the names in the state_dict."""
-    lines = [f"input {network.image}", f"classes {network.classes}", f"stem {_part(network.stem)}"]
+def digest(network: Network, *, names: bool = True) -> str:
+    """SHA-256, in hex, of the structure, every field, the drop rates and, with `names`, the names in the state_dict."""
+    part = _named if names else _bare
+    lines = [f"input {network.image}", f"classes {network.classes}", f"stem {part(network.stem)}"]
     for name, value in network.values.items():
         if isinstance(value, PlacedStage):
-            lines.append(f"stage {name} from {network.reads[name]}: {_part(value.source)} {_part(value.down)}")
-            for rate, block in zip(value.drop_rates, value.blocks, strict=True):
-                inner = "; ".join(
-                    f"{'+' if line.residual else '='}{_part(line.body)} | {_part(line.skip)}" for line in block.lines
-                )
-                lines.append(f"  {rate!r} {inner}")
-            lines.append(f"  tail {_part(value.tail)}")
+            lines.append(f"stage {name} from {network.reads[name]}: {part(value.source)} {part(value.down)}")
+            # equal blocks of a stage are one object
+            texts = {id(block): _block(block, part) for block in value.blocks}
+            lines += [f"  {rate!r} {texts[id(b)]}" for rate, b in zip(value.drop_rates, value.blocks, strict=True)]
+            lines.append(f"  tail {part(value.tail)}")
         else:
-            lines.append(f"value {name} from {network.reads[name]}: {_part(value)}")
-    lines.append(f"logits {_part(network.logits)}")
+            lines.append(f"value {name} from {network.reads[name]}: {part(value)}")
+    lines.append(f"logits {part(network.logits)}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _part(placed: Placed | None) -> str:
+def _block(block: PlacedBlock, part: Callable[[Placed | None], str]) -> str:
+    return "; ".join(f"{'+' if line.residual else '='}{part(line.body)} | {part(line.skip)}" for line in block.lines)
+
+
+def _named(placed: Placed | None) -> str:
+    return _part(placed, _named, placed.name if placed and placed.name and has_state(placed) else "")
+
+
+def _bare(placed: Placed | None) -> str:
+    return _part(placed, _bare, "")
+
+
+def _part(placed: Placed | None, inside: Callable[[Placed | None], str], name: str) -> str:
     if placed is None:
         return "-"
     part = placed.part
-    name = f"{placed.name}:" if placed.name else ""
-    if isinstance(part, Leaf):
-        return name + component_text(part.component)
     detail: object = ""
+    if isinstance(part, Leaf):
+        return f"{name}:{component_text(part.component)}"
     if isinstance(part, Sum):
         detail = part.scales
     elif isinstance(part, Split):
@@ -44,13 +56,13 @@ def _part(placed: Placed | None) -> str:
         detail = part.rate
     elif isinstance(part, Read):
         detail = part.value
-    inner = ", ".join(_part(child) for child in placed.children)
-    return f"{name}{type(part).__name__}{detail}({inner})"
+    inner = ", ".join(inside(child) for child in placed.children)
+    return f"{name}:{type(part).__name__}{detail}({inner})"
 
 
 def component_text(component: Component) -> str:
     """A component with all its fields, as it would be written in full."""
-    told = ", ".join(f"{name} = {_value(getattr(component, name))}" for name in names(component))
+    told = ", ".join(f"{name} = {_value(getattr(component, name))}" for name in record.names(component))
     return f"{component.schema.name}({told})"
 
 

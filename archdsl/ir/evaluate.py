@@ -9,6 +9,7 @@ from archdsl.ir import arithmetic, calls, complete, lookup, values
 from archdsl.ir.model import Model, Place
 from archdsl.ir.part import Chain, Origin
 from archdsl.ir.values import Built, Val, is_number
+from archdsl.ir.work import Work
 from archdsl.lang import ast
 from archdsl.source import limits
 from archdsl.source.diagnostic import Report
@@ -33,12 +34,13 @@ class Context:
     model: Model
     report: Report
     point: Mapping[DomainKey, int | Fraction] | None = None
-    steps: int = 0
+    work: Work = field(default_factory=Work)
     depth: int = 0
     used: set[Span] = field(default_factory=set)
     drawn: set[DomainKey] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     told: set[tuple[str, int]] = field(default_factory=set)
+    unknown: set[Span] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -68,15 +70,9 @@ class Env:
     def evaluate(self, expr: ast.Expr) -> Val:
         """The value of an expression here."""
         context = self.context
-        context.steps += 1
-        if context.steps > limits.STEPS:
-            self.report.fail(
-                "limit-exceeded",
-                f"an arch may take at most {limits.STEPS:_} steps to evaluate",
-                expr.span.head(),
-                "reached here",
-                help="lets that call each other several times double the work at each level",
-            )
+        context.work.left -= 1
+        if context.work.left < 0:
+            context.work.refuse(expr.span, self.report)
         context.depth += 1
         try:
             if context.depth > limits.EVALUATION_DEPTH:

@@ -7,11 +7,12 @@ from decimal import Decimal
 from math import ceil
 from typing import Literal
 
-from archdsl.ir.counts import flops, params, shares
+from archdsl.ir.counts import Closed, closed_form, shares
 from archdsl.ir.network import Network
 from archdsl.lang import ast
 from archdsl.schema.units import Size
-from archdsl.source.diagnostic import Note, Report
+from archdsl.source.diagnostic import Note, Report, Reported, SpecError
+from archdsl.source.limits import SIZES
 from archdsl.source.record import dataclass
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
@@ -114,26 +115,66 @@ def check_expectations(
     network: Network | None,
     report: Report,
     *,
-    at: Callable[[Size], Network | None],
+    at: Callable[[Size], Network],
     overridden: Overridden,
 ) -> tuple[Expectation, ...]:
     """Hold every `expect` line against the counts.
 
-    `network` is the spec as asked for; `at` gives the spec at another input size. They are about the spec as written: with
-    another size (`overridden` is `size`) only lines that name this size are checked, after other overrides (`values`) none.
+    `network` is the spec as asked for; `at` gives the spec at another input size, or raises `SpecError`. They are about the
+    spec as written: with another size (`overridden` is `size`) only lines that name this size are checked, after other
+    overrides (`values`) none.
     """
     found = []
+    counted = _Counted(network, at, report)
     for line in expects:
         with report.guard():
-            found.append(_checked(line, network, report, at, overridden))
+            found.append(_checked(line, counted, report, overridden))
     return tuple(found)
+
+
+class _Counted:
+    """The counts of a spec at the sizes asked for, each made once."""
+
+    def __init__(self, network: Network | None, at: Callable[[Size], Network], report: Report) -> None:
+        self.network = network
+        self._at = at
+        self._report = report
+        self._full = False
+        self._found: dict[Size | None, Closed | None] = {None: closed_form(network) if network else None}
+        if network:
+            self._found[network.image.size] = self._found[None]
+
+    def at(self, size: Size | None, span: Span) -> Closed:
+        """The counts at a size; raises `Reported` where the spec does not fit it, which is said once."""
+        if size not in self._found:
+            if len(self._found) > SIZES + 1:
+                if self._full:
+                    raise Reported
+                self._full = True
+                self._report.fail("limit-exceeded", f"an arch says what it expects at most at {SIZES} other sizes", span)
+            self._found[size] = None
+            try:
+                self._found[size] = closed_form(self._at(size)) if size else None
+            except SpecError as error:
+                cause = next(iter(error.diagnostics))
+                self._report.fail(
+                    "expectation-failed",
+                    f"the spec cannot be built at {size}",
+                    span,
+                    "so nothing can be counted there",
+                    notes=[Note(f"at {size}: {cause.message}{f' ({cause.label})' if cause.label else ''}", cause.span)],
+                    help="name a size that fits, or leave the line out",
+                )
+        found = self._found[size]
+        if found is None:
+            raise Reported
+        return found
 
 
 def _checked(
     line: ast.Expect,
-    network: Network | None,
+    counts: _Counted,
     report: Report,
-    at: Callable[[Size], Network | None],
     overridden: Overridden,
 ) -> Expectation:
     quantity = quantity_of(line.quantity, report)
@@ -146,12 +187,11 @@ def _checked(
     def told(counted: int | None, status: Status) -> Expectation:
         return Expectation(quantity, written, accepted, size, rule, because, counted, status, line.span)
 
+    network = counts.network
     if network is None or overridden == "values" or (overridden == "size" and size != network.image.size):
         return told(None, "not checked")
-    where = network if size is None or size == network.image.size else at(size)
-    if where is None:
-        return told(None, "not checked")
-    counted = params(where) if quantity == "params" else flops(where)
+    found = counts.at(size, line.at.span if line.at else line.span)
+    counted = found.params if quantity == "params" else found.flops
     if counted in accepted:
         if because is not None:
             report.warn(
@@ -170,7 +210,7 @@ def _checked(
         f"{quantity} is {_like(counted, line.value)}, the spec expects {written}",
         line.value.span,
         f"accepts {accepts}, counted {counted:_}",
-        notes=[Note(f"largest shares: {shares(where, quantity)}; `archdsl count --by stage` shows all")],
+        notes=[Note(f"largest shares: {shares(found, quantity)}; `archdsl count --by stage` shows all")],
         help='correct the spec, or record why the published number differs: `because "..."`',
     )
     return told(counted, "fails")

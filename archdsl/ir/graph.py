@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from archdsl.ir.part import Arch, Chain, Concat, Part, Read, Stage, Sum, Value, walk_parts
 from archdsl.source.diagnostic import Report
 from archdsl.source.text import Span
+
+# of a circle that is longer, the middle is left out
+_SHOWN = 8
 
 
 def given(arch: Arch) -> dict[str, str]:
@@ -62,32 +65,51 @@ def order(arch: Arch, reads: dict[str, str], report: Report) -> list[str]:
         needs[name] = {read.value: read.span for read in _needs(value)}
         if reads[name]:
             needs[name].setdefault(reads[name], spans[name])
-    ordered: list[str] = []
-    done: set[str] = set()
-    while len(ordered) < len(values):
-        ready = [name for name in values if name not in done and all(need in done for need in needs[name])]
-        if not ready:
-            _circle({name: needs[name] for name in values if name not in done}, report)
-        ordered += ready
-        done.update(ready)
-    return ordered
+    waits = {name: len(needed) for name, needed in needs.items()}
+    readers: dict[str, list[str]] = {name: [] for name in values}
+    for name, needed in needs.items():
+        for need in needed:
+            readers[need].append(name)
+    # each value one round after the last that it reads; a round is in the order written
+    rounds: dict[str, int] = {}
+    ready = [name for name in values if not waits[name]]
+    while ready:
+        now, ready = ready, []
+        for name in now:
+            rounds[name] = max((rounds[need] + 1 for need in needs[name]), default=0)
+            for reader in readers[name]:
+                waits[reader] -= 1
+                if not waits[reader]:
+                    ready.append(reader)
+    if len(rounds) < len(values):
+        _circle({name: needs[name] for name in values if name not in rounds}, report)
+    return sorted(values, key=rounds.__getitem__)
 
 
 def _circle(needs: dict[str, dict[str, Span]], report: Report) -> None:
-    path = [next(iter(needs))]
+    path = dict.fromkeys([next(iter(needs))])
     while True:
-        following = next(need for need in needs[path[-1]] if need in needs)
+        last = next(reversed(path))
+        following = next(need for need in needs[last] if need in needs)
         if following in path:
-            circle = [*path[path.index(following) :], following]
-            span = needs[circle[-2]][circle[-1]]
+            names = list(path)
+            circle = [*names[names.index(following) :], following]
             report.fail(
                 "graph-cycle",
                 "values read each other in a circle",
-                span,
-                " -> ".join(f"`{name}`" for name in reversed(circle)),
+                needs[last][following],
+                shown_circle(reversed(circle)),
                 help="a value can read only what is computed before it",
             )
-        path.append(following)
+        path[following] = None
+
+
+def shown_circle(names: Iterable[str]) -> str:
+    """A circle of names as a reader sees it, the middle of a long one left out."""
+    words = [f"`{name}`" for name in names]
+    if len(words) > _SHOWN:
+        words[_SHOWN - 2 : -2] = [f"... {len(words) - _SHOWN} more ..."]
+    return " -> ".join(words)
 
 
 def warn_of_unread(arch: Arch, reads: dict[str, str], report: Report) -> None:

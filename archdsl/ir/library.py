@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+from archdsl.ir.work import Work
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note, Report, Reported
 from archdsl.source.limits import FILES
 from archdsl.source.record import dataclass, field
 from archdsl.source.suggest import closest, did_you_mean
 from archdsl.source.text import Source, Span
+
+if TYPE_CHECKING:
+    from archdsl.ir.model import Model
 
 Declaration: TypeAlias = ast.Arch | ast.Space | ast.Let | ast.Layout
 
@@ -59,6 +63,9 @@ class Library:
         self._files: dict[Path, LoadedFile | None] = {}
         self._opening: list[Path] = []
         self.by_source: dict[Source, LoadedFile] = {}
+        self.models: dict[int, Model | None] = {}
+        self.work = Work()
+        self._full = False
 
     def open(self, path: Path, *, root: Path | None = None, name: str | None = None) -> LoadedFile | None:
         """A file by path; None when it could not be read or parsed, which was then reported."""
@@ -183,6 +190,9 @@ class Library:
         """The file an import names. Raises `Reported` where the path itself is at fault."""
         text, span = path.value, path.span
         if len(self._files) >= FILES:
+            if self._full:
+                raise Reported
+            self._full = True
             self.report.fail(
                 "limit-exceeded", f"a spec may import at most {FILES} files", span, help="bring the files together"
             )

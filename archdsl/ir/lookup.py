@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from archdsl.ir.graph import shown_circle
 from archdsl.ir.model import READABLE, Place
 from archdsl.ir.part import DropPath, Identity, Leaf, Origin, Read, walk_parts
 from archdsl.ir.values import Built, Function, Partial, Val, relabelled
@@ -113,7 +114,7 @@ def read_attribute(env: Env, attribute: ast.Attribute, place: Place, span: Span)
 def entered(env: Env, key: tuple[str, int], span: Span, written: Span) -> Iterator[None]:
     if any(name == key[0] and place == key[1] for name, place, _ in env.active):
         start = next(i for i, entry in enumerate(env.active) if entry[:2] == key)
-        circle = " -> ".join(f"`{name}`" for name, _, _ in [*env.active[start:], env.active[start]])
+        circle = shown_circle(name for name, _, _ in [*env.active[start:], env.active[start]])
         env.report.fail(
             "recursive-let",
             f"`{key[0]}` needs itself: {circle}",
@@ -179,8 +180,9 @@ def visible(env: Env) -> set[str]:
 def unknown_name(env: Env, name: ast.Name) -> NoReturn:
     word = name.id
     loaded = env.context.model.files.get(name.span.source)
-    if (loaded and word in loaded.failed) or word in env.context.missing:
+    if (loaded and word in loaded.failed) or word in env.context.missing or name.span in env.context.unknown:
         raise Reported
+    env.context.unknown.add(name.span)
     # a let of some other stage, or a let that this stage lacks, is a name without a value here
     elsewhere = [
         place for place in env.context.model.places() if word in place.lets or (word in READABLE and word in place.attributes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.ir.amend import Refinement, amend
+from archdsl.ir.evaluate import Context, Env
 from archdsl.ir.model import ARCH_ATTRIBUTES, Model, Place, attributes_of
 from archdsl.lang import ast
 from archdsl.schema import registry
@@ -26,8 +27,13 @@ def resized(model: Model, size: tuple[int, int], report: Report) -> Model:
     text = f"{size[0]}x{size[1]}"
     source = Source(f"--at {text}", text)
     span = Span(source, 0, len(text))
-    old = model.place.attributes.get("input")
-    channels = old.value.values[0] if old and isinstance(old.value, ast.Shape) else 3
+    written = model.place.attributes.get("input")
+    image = None
+    with Report().guard():
+        # what is wrong with it is told when the arch is resolved
+        top = Env(Context(model, Report()), (model.place,), "", model.span)
+        image = top.evaluate(written.value).value if written else None
+    channels = image[0] if isinstance(image, tuple) and image else 3
     child = _empty(model)
     value = ast.Shape((channels, *size), span)
     child.place.attributes["input"] = ast.Attribute(ast.Ident("input", span), value, span)

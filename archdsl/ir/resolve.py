@@ -13,29 +13,33 @@ from archdsl.ir.model import Model
 from archdsl.ir.part import Arch, Chain, Part, Read, Value, parts_of, walk_parts
 from archdsl.ir.stages import StageResolver
 from archdsl.ir.values import kind_of
+from archdsl.ir.work import Work
 from archdsl.lang import ast
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source import limits
-from archdsl.source.diagnostic import Report
+from archdsl.source.diagnostic import Report, Reported
 from archdsl.source.text import Span
 
 Point = Mapping[DomainKey, int | Fraction]
 
 
-def resolve(model: Model, report: Report, point: Point | None = None) -> Arch | None:
+def resolve(model: Model, report: Report, point: Point | None = None, *, work: Work | None = None) -> Arch | None:
     """The arch that a model means; None if something in it is wrong, which was then reported.
 
-    `point` has a value for each decision of a space.
+    `point` has a value for each decision of a space; `work` what other specs of the file left to do.
     """
-    return _Resolver(model, report, point).arch()
+    try:
+        return _Resolver(model, report, point, work or Work()).arch()
+    except Reported:
+        return None
 
 
 class _Resolver:
-    def __init__(self, model: Model, report: Report, point: Point | None) -> None:
+    def __init__(self, model: Model, report: Report, point: Point | None, work: Work) -> None:
         self.model = model
         self.report = report
-        self.context = Context(model, report, point)
-        self.attempt = Attempt()
+        self.context = Context(model, report, point, work)
+        self.attempt = Attempt(f"`{model.name}`", model.span, report)
         self.stages = StageResolver(self.context, self.attempt)
         self.top = Env(self.context, (model.place,), f"`{model.name}`", model.span)
 
@@ -47,15 +51,16 @@ class _Resolver:
         depths = {name: self.attempt(partial(self.stages.depth, env)) for name, env in stage_envs.items()}
         rates = self.attempt(lambda: self.stages.drop_rates(stage_envs, depths))
         stages = []
+        blocks = sum(depth or 0 for depth in depths.values())
         for index, (name, env) in enumerate(stage_envs.items()):
             depth = depths[name]
-            if depth is not None and sum(d or 0 for d in depths.values()) <= limits.BLOCKS:
+            if depth is not None and blocks <= limits.BLOCKS:
                 stages.append(self.stages.stage(env, name, depth, rates[name] if rates else (0.0,) * depth, first=index == 0))
         if not model.stages:
             self._missing(
                 "missing-stage", "an arch needs at least one stage", "write `stage NAME { dim = ..., depth = ..., ... }`"
             )
-        if sum(d or 0 for d in depths.values()) > limits.BLOCKS:
+        if blocks > limits.BLOCKS:
             self._too_deep()
         first = next(iter(stage_envs.values()), None)
         last = next(reversed(stage_envs.values()), None) if stage_envs else None

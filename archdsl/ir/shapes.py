@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from archdsl.ir import graph
+from archdsl.ir.counts import params
 from archdsl.ir.fitting import fitting_inputs
 from archdsl.ir.naming import has_state, named
-from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage, network_parts, weights
+from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage, network_parts
 from archdsl.ir.part import (
     Arch,
     Chain,
@@ -26,6 +29,7 @@ from archdsl.ir.part import (
 from archdsl.ir.reach import inside
 from archdsl.ir.reserved import RESERVED
 from archdsl.ir.site import PlacedSite, Trace
+from archdsl.ir.work import Work
 from archdsl.schema.cost import FREE, Cost
 from archdsl.schema.units import FeatureMap
 from archdsl.source import limits
@@ -33,32 +37,43 @@ from archdsl.source.diagnostic import Note, Report, Reported
 from archdsl.source.record import replace
 from archdsl.source.text import Span
 
+# how much of the work left may go into the search for inputs that fit
+_FITTING = 10_000
 
-def place(arch: Arch, report: Report) -> Network | None:
-    """The network of an arch; None if a map does not fit somewhere, which was then reported."""
-    own = Report()
-    network = _placed(arch, own)
+
+def place(arch: Arch, report: Report, *, work: Work | None = None) -> Network | None:
+    """The network of an arch; None if a map does not fit somewhere, which was then reported.
+
+    `work` is what other specs of the file left to do.
+    """
+    own, work = Report(), work or Work()
+    network = _placed(arch, own, work)
     for diagnostic in own.diagnostics:
         if diagnostic.slug == "shape-mismatch" and arch.image.size is not None:
-            sizes = " and ".join(str(size) for size in fitting_inputs(arch, lambda a: _placed(a, Report()) is not None))
-            if sizes:
+            fits = partial(_fits, work=work.part(_FITTING))
+            if sizes := " and ".join(str(size) for size in fitting_inputs(arch, fits)):
                 nearest = f"the nearest inputs that fit are {sizes}"
                 diagnostic = replace(diagnostic, help=f"{diagnostic.help}; {nearest}" if diagnostic.help else nearest)
         report.add(diagnostic)
     return network
 
 
-def _placed(arch: Arch, report: Report) -> Network | None:
+def _fits(arch: Arch, work: Work) -> bool:
+    return _placed(arch, Report(), work) is not None
+
+
+def _placed(arch: Arch, report: Report, work: Work) -> Network | None:
     try:
-        return _Placer(arch, report).network()
+        return _Placer(arch, report, work).network()
     except Reported:
         return None
 
 
 class _Placer:
-    def __init__(self, arch: Arch, report: Report) -> None:
+    def __init__(self, arch: Arch, report: Report, work: Work) -> None:
         self.arch = arch
         self.report = report
+        self.work = work
         self.trace = Trace(arch.image, arch.image_span)
         self.values: dict[str, PlacedStage | Placed] = {}
         self.traces: dict[str, Trace] = {}
@@ -101,7 +116,7 @@ class _Placer:
             logits=logits,
             trained_only=frozenset(head.name for head in arch.heads if head.name not in reached),
         )
-        self._check_parameters(network)
+        self._check_counts(network)
         self._check_logits(network)
         self._check_labels(network)
         graph.warn_of_unread(arch, reads, self.report)
@@ -126,14 +141,10 @@ class _Placer:
                 f"this one has {total:_}",
                 help="choose a smaller depth",
             )
+        self.work.spend(total, self.arch.span, self.report)
 
-    def _check_parameters(self, network: Network) -> None:
-        total = 0
-        for shape in weights(network).values():
-            count = 1
-            for extent in shape:
-                count *= extent
-            total += count
+    def _check_counts(self, network: Network) -> None:
+        total = params(network)
         if total > limits.PARAMETERS:
             self.report.fail(
                 "limit-exceeded",
@@ -141,6 +152,15 @@ class _Placer:
                 self.arch.span,
                 f"this one has {total:_}",
                 help="choose smaller dims or depths",
+            )
+        cost = Cost.total([network.stem.cost if network.stem else FREE, *(value.cost for value in network.values.values())])
+        if cost.flops + cost.unseen_flops > limits.OPERATIONS:
+            self.report.fail(
+                "limit-exceeded",
+                f"a network may take at most {limits.OPERATIONS:_} operations for an image",
+                self.arch.span,
+                f"this one takes {cost.flops + cost.unseen_flops:_}",
+                help="choose a smaller input, or smaller dims",
             )
 
     def _check_labels(self, network: Network) -> None:
@@ -223,7 +243,7 @@ class _Placer:
                 self.trace.steps.append((f"{name}.{index}", here.size, after.size))
             blocks.append(placed[key])
             here = after
-        self._check_dim(stage, here)
+        self._check_dim(stage, blocks)
         if stage.tail is not None:
             self.where = f"`{name}.tail`"
             tail = self._section(stage.tail, here, f"{name}.tail")
@@ -233,8 +253,10 @@ class _Placer:
         rates = tuple(block.drop_rate for block in stage.blocks)
         return PlacedStage(name, source, down, tuple(blocks), rates, tail, x, here, cost)
 
-    def _check_dim(self, stage: Stage, y: FeatureMap) -> None:
-        if stage.dim is not None and y.channels != stage.dim:
+    def _check_dim(self, stage: Stage, blocks: list[PlacedBlock]) -> None:
+        # a last block may end wider: one that has the channels is enough
+        if stage.dim is not None and all(block.y.channels != stage.dim for block in blocks):
+            y = blocks[-1].y
             self.report.fail(
                 "dim-mismatch",
                 f"stage `{stage.name}` says dim = {stage.dim}, and its blocks give {y.channels} channels",
@@ -287,6 +309,7 @@ class _Placer:
     # --- parts --------------------------------------------------------------------------------------------------
 
     def _part(self, part: Part, x: FeatureMap, *, branch: FeatureMap | None = None) -> Placed:
+        self.work.spend(1, part.span, self.report)
         match part:
             case Leaf():
                 return self._leaf(part, x)

@@ -6,36 +6,32 @@ The base is trial 0: it must lie in every domain. Searching is not done here.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import prod
 from random import Random
 from typing import Literal
 
 from archdsl.ir.assemble import assemble
+from archdsl.ir.base_point import BasePoint
 from archdsl.ir.counts import flops, params
-from archdsl.ir.decisions import Decision, active, decisions_of, domains_in, reached_lets
-from archdsl.ir.evaluate import Context, DomainKey, Env, domain_key
+from archdsl.ir.decisions import Decision, Point, active, decisions_of
+from archdsl.ir.evaluate import Context, DomainKey, Env
 from archdsl.ir.expect import amount, counted_by, quantity_of, size_at
 from archdsl.ir.library import Library, LoadedFile
-from archdsl.ir.model import Model, Place
+from archdsl.ir.model import Model
 from archdsl.ir.network import Network
 from archdsl.ir.part import Arch, Stage
 from archdsl.ir.resolve import resolve
 from archdsl.ir.shapes import place
-from archdsl.ir.values import Built, Partial, is_number
+from archdsl.ir.values import is_number
 from archdsl.lang import ast
 from archdsl.schema.units import Size
-from archdsl.source.diagnostic import Note, Report, Reported
+from archdsl.source.diagnostic import Report
 from archdsl.source.record import dataclass
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
 
 OBJECTIVES = ("zen_score", "zico", "naswot", "synflow", "grad_norm", "latency", "memory", "accuracy", "params", "flops")
-# a place whose domains have more combinations than this is not compared with the base
-_COMPARED = 2_000
-
-Point = Mapping[DomainKey, int | Fraction]
 _COMPARE = {
     "<=": lambda a, b: a <= b,
     "<": lambda a, b: a < b,
@@ -93,31 +89,33 @@ class Space:
     def of(model: Model, library: Library, loaded: LoadedFile, item: ast.Arch | ast.Space, report: Report) -> Space | None:
         """The space of a model; None if something in it is wrong, which was then reported."""
         assert isinstance(item, ast.Space)
-        before = len(report.errors)
+        before, work = report.error_count, library.work
         found = loaded.find(item.base.id)
         assert found is not None and isinstance(found[0], ast.Arch)
         base_model = assemble(found[0], found[1], library)
-        base_arch = resolve(base_model, report)
-        base_network = place(base_arch, report) if base_arch else None
+        base_arch = resolve(base_model, report, work=work)
+        base_network = place(base_arch, report, work=work) if base_arch else None
         decisions = decisions_of(model, report)
         budgets = tuple(budget for line in model.budgets if (budget := _budget(line, report)))
         objectives = tuple(objective for line in model.objectives if (objective := _objective(line, report)))
-        if base_arch is None or base_network is None or len(report.errors) > before:
+        if base_arch is None or base_network is None or report.error_count > before:
             return None
         if not decisions:
             report.warn("no-decision", f"`{model.name}` leaves nothing to decide", model.span, "no `|` and no `..` in it")
-        point = _BasePoint(model, base_model, decisions, report).find()
+        point: dict[DomainKey, int | Fraction] | None = None
+        with report.guard():
+            point = BasePoint(model, base_model, base_network, decisions, report, work).find()
         if point is None:
             return None
         space = Space(model, decisions, point, base_network, budgets, objectives)
-        arch = resolve(model, report, point)
-        network = place(arch, report) if arch else None
+        arch = resolve(model, report, point, work=work)
+        network = place(arch, report, work=work) if arch else None
         if arch is None or network is None:
             return None
         with report.guard():
             for require in model.requires:
                 space._require(require, arch, report, point, of_base=True)
-        return None if len(report.errors) > before else space
+        return None if report.error_count > before else space
 
     # --- points -------------------------------------------------------------------------------------------------
 
@@ -261,116 +259,3 @@ def _objective(line: ast.Objective, report: Report) -> Objective | None:
         )
         return None
     return Objective(line.direction, line.name.id)
-
-
-class _BasePoint:
-    """Finds the base among the points of a space: at each place the combination that says what the base says there."""
-
-    def __init__(self, model: Model, base: Model, decisions: tuple[Decision, ...], report: Report) -> None:
-        self.model = model
-        self.base = base
-        self.decisions = decisions
-        self.by_key = {decision.key: decision for decision in decisions}
-        self.report = report
-        self.point: dict[DomainKey, int | Fraction] = {}
-
-    def find(self) -> dict[DomainKey, int | Fraction] | None:
-        ok = True
-        for here, twin, stage in self._places():
-            entries = {**{name: let.value for name, let in here.lets.items() if let.params is None}}
-            entries |= {name: attribute.value for name, attribute in here.attributes.items()}
-            for name, expr in entries.items():
-                try:
-                    self._match(here, twin, stage, name, expr)
-                except Reported:
-                    ok = False
-        for decision in self.decisions:
-            self.point.setdefault(decision.key, decision.values[0])
-        return self.point if ok else None
-
-    def _places(self) -> Iterator[tuple[Place, Place | None, str | None]]:
-        model, base = self.model, self.base
-        yield model.place, base.place, None
-        for name, stage in model.stages.items():
-            twin = base.stages[name]
-            yield stage, twin, name
-            for which, position in stage.positions.items():
-                yield position, twin.positions.get(which), name
-        yield model.default, base.default, None
-
-    def _match(self, here: Place, twin: Place | None, stage: str | None, name: str, expr: ast.Expr) -> None:
-        keys = self._keys(expr)
-        open_keys = [key for key in keys if key not in self.point]
-        if not open_keys:
-            return
-        stages = [stage] if stage else list(self.model.stages)
-        target = self._values(self.base, stages, here, name, None)
-        if target is None:
-            return
-        domains = [self.by_key[key] for key in open_keys if key in self.by_key]
-        if prod(len(decision.values) for decision in domains) > _COMPARED:
-            return
-        for combination in itertools.product(*(decision.values for decision in domains)):
-            trial = {**self.point, **{decision.key: value for decision, value in zip(domains, combination, strict=True)}}
-            if self._values(self.model, stages, here, name, trial) == target:
-                for decision in active(self.decisions, trial):
-                    if decision.key in trial:
-                        self.point[decision.key] = trial[decision.key]
-                return
-        self._outside(here, twin, name, expr, target)
-
-    def _keys(self, expr: ast.Expr) -> list[DomainKey]:
-        reached = [expr, *(let.value for let in reached_lets(self.model, [expr]))]
-        return list(dict.fromkeys(domain_key(domain) for inner in reached for domain in domains_in(inner)))
-
-    def _values(self, model: Model, stages: list[str], here: Place, name: str, point: Point | None) -> object:
-        """What a name of a place comes to in each block it is read in; None where that cannot be said."""
-        quiet = Report()
-        context = Context(model, quiet, point)
-        try:
-            if here.kind == "arch":
-                return [self._value(Env(context, (model.place,), "", model.span), name)]
-            found = []
-            for stage in stages:
-                at = model.stages[stage]
-                places = (at, model.default, model.place)
-                if here.kind == "position":
-                    which = here.path.rpartition(".")[2]
-                    positions = [p.positions[which] for p in (at, model.default) if which in p.positions]
-                    places = (*positions, *places)  # type: ignore[assignment]
-                blocks = range(4) if name in ("token", "channel") else range(1)
-                found += [self._value(Env(context, places, "", at.span, block=block), name) for block in blocks]
-            return found
-        except Reported:
-            return None
-
-    def _value(self, env: Env, name: str) -> object:
-        for scope in env.places:
-            if name in scope.lets:
-                val = env.evaluate(scope.lets[name].value)
-            elif name in scope.attributes:
-                val = env.evaluate(scope.attributes[name].value)
-            else:
-                continue
-            return env.to_part(val, val.span).part if isinstance(val.value, Partial | Built) else val.value
-        return None
-
-    def _outside(self, here: Place, twin: Place | None, name: str, expr: ast.Expr, target: object) -> None:
-        path = here.below(name)
-        domain = next((d for d in domains_in(expr)), None)
-        decision = self.by_key.get(domain_key(domain)) if domain else None
-        span = decision.span if decision else expr.span
-        labels = ", ".join(decision.labels[:8]) + (", ..." if decision and len(decision.labels) > 8 else "") if decision else ""
-        notes = []
-        written = (twin.lets.get(name) or twin.attributes.get(name)) if twin else None
-        if written is not None:
-            value = " ".join(written.value.span.text.split())
-            notes = [Note(f"`{self.base.name}` sets it to {value}, and the base is trial 0", written.value.span)]
-        self.report.fail(
-            "outside-domain",
-            f"the base value of `{path}` is not in its domain",
-            span,
-            labels,
-            notes=notes,
-            help="let the domain include what the base has, or extend the base first",
-        )

@@ -107,6 +107,7 @@ class StageResolver:
         resolved: dict[tuple[bool, bool, int], tuple[Line, ...]] = {}
         read: set[str] = set()
         period = 1
+        self.context.work.spend(depth, env.place_span, self.report)
         for index in range(depth):
             key = (index == 0, index == depth - 1, index % period)
             lines = resolved.get(key)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal, NoReturn
 
+from archdsl.source.limits import TOLD
 from archdsl.source.record import dataclass
 from archdsl.source.text import Span
 
@@ -73,12 +74,21 @@ class Report:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, object, int, int], Diagnostic] = {}
+        self._kept: dict[Severity, int] = {"error": 0, "warning": 0}
+        self._left_out: dict[Severity, int] = {"error": 0, "warning": 0}
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keep a diagnostic; the same slug at the same place is kept once."""
-        span = diagnostic.span
+        """Keep a diagnostic; the same slug at the same place is kept once, and of many only the first."""
+        span, severity = diagnostic.span, diagnostic.severity
         where = (id(span.source), span.start, span.end) if span else (diagnostic.message, 0, 0)
-        self._found.setdefault((diagnostic.slug, *where), diagnostic)
+        key = (diagnostic.slug, *where)
+        if key in self._found:
+            return
+        if self._kept[severity] >= TOLD:
+            self._left_out[severity] += 1
+            return
+        self._kept[severity] += 1
+        self._found[key] = diagnostic
 
     def fail(
         self,
@@ -142,7 +152,18 @@ class Report:
         def place(found: Diagnostic) -> tuple[int, int]:
             return (order[id(found.span.source)], found.span.start) if found.span else (-1, 0)
 
-        return tuple(sorted(self._found.values(), key=place))
+        kinds: tuple[Severity, ...] = ("error", "warning")
+        more = [
+            Diagnostic("limit-exceeded", f"{TOLD} {kind}s are told in one run, {count:_} more were found", severity=kind)
+            for kind in kinds
+            if (count := self._left_out[kind])
+        ]
+        return (*sorted(self._found.values(), key=place), *more)
+
+    @property
+    def error_count(self) -> int:
+        """How many errors were found, those left out included."""
+        return self._kept["error"] + self._left_out["error"]
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -150,5 +171,5 @@ class Report:
 
     def raise_errors(self) -> None:
         """Raise `SpecError` with everything found, if there is an error among it."""
-        if any(d.severity == "error" for d in self._found.values()):
+        if self.error_count:
             raise SpecError(self.diagnostics)

@@ -23,11 +23,14 @@ EXPRESSION_DEPTH: Final = BRACKETS - 4
 
 # --- what is said about it ---
 SYNTAX_ERRORS: Final = 20
+ARCH_ERRORS: Final = 20  # then the rest of the arch is left aside
+TOLD: Final = 100  # errors in one run; warnings likewise
 
 # --- what it comes to ---
 FILES: Final = 64  # read for one spec, with its imports
 MAGNITUDE: Final = 2**53  # of a number
-STEPS: Final = 200_000  # expressions evaluated for one arch
+BASES: Final = 32  # archs that extend each other
+STEPS: Final = 200_000  # expressions evaluated and components placed, for all specs of a file
 EVALUATION_DEPTH: Final = 120  # values that need each other
 BLOCKS: Final = 2_000
 PARTS: Final = 20_000  # components of a network
@@ -35,3 +38,5 @@ PARAMETERS: Final = 5_000_000_000
 ELEMENTS: Final = 2**31  # of one image's map anywhere in the network
 DECISIONS: Final = 1_000
 DOMAIN: Final = 10_000  # values of one range
+SIZES: Final = 16  # other inputs at which an arch says what it expects
+OPERATIONS: Final = 10**14  # for one image
