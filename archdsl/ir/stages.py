@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 from archdsl.ir.attempt import Attempt
 from archdsl.ir.attributes import attribute, count
@@ -83,15 +84,26 @@ class StageResolver:
         return None if val is None else count(val, "dim", limits.MAGNITUDE, self.report)
 
     def _join(self, env: Env) -> None:
-        val = attribute(env, "join")
-        if val is not None and val.value != "add":
-            self.report.fail(
-                "unknown-join",
-                "this archdsl knows the join `add` only",
-                val.span,
-                f"this is {kind_of(val.value)}",
-                help="leave `join` out, or write `join = add`",
-            )
+        written = next((place.attributes["join"].value for place in env.places if "join" in place.attributes), None)
+        if written is None:
+            return
+        chosen = env.chosen(written) if isinstance(written, ast.Choice) else written
+        head = chosen.callee if isinstance(chosen, ast.Call) else chosen
+        # a rule of another edition is no component, so it is not looked up as one
+        if not isinstance(head, ast.Name) or (head.id != "add" and env.bound(head) is None):
+            self._unknown_join(chosen, "not `add`")
+        val = env.evaluate(chosen)
+        if val.value != "add":
+            self._unknown_join(chosen, f"this is {kind_of(val.value)}")
+
+    def _unknown_join(self, written: ast.Expr, label: str) -> NoReturn:
+        self.report.fail(
+            "unknown-join",
+            "this archdsl knows the join `add` only",
+            written.span,
+            label,
+            help="leave `join` out, or write `join = add`",
+        )
 
     def _own_part(self, env: Env, name: str, places: tuple[Place, ...]) -> Part | None:
         for place in places:
