@@ -55,6 +55,19 @@ def _needs(value: Stage | Value) -> Iterator[Read]:
                 yield inner
 
 
+def check_stem(arch: Arch, report: Report) -> None:
+    """Refuse a stem that reads a value: everything else is computed after it."""
+    for part in walk_parts(arch.stem) if arch.stem else ():
+        if isinstance(part, Read):
+            report.fail(
+                "graph-cycle",
+                "the stem is computed first, and can read no other value",
+                part.span,
+                f"`{part.value}` is a stage, a node or a head",
+                help="rename it if a component is meant here; what reads several values is a node or a stage's `from`",
+            )
+
+
 def order(arch: Arch, reads: dict[str, str], report: Report) -> list[str]:
     """The values in an order in which each comes after all that it reads, otherwise as written."""
     everything: list[Stage | Value] = [*arch.stages, *arch.nodes, *arch.heads]

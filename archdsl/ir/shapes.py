@@ -83,6 +83,7 @@ class _Placer:
         arch = self.arch
         self._check_size()
         self.where = "the stem"
+        graph.check_stem(arch, self.report)
         stem = self._section(arch.stem, arch.image, "stem") if arch.stem else None
         start = stem.y if stem else arch.image
         self.traces[""] = self.trace
