@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 from archdsl.ir.naming import has_state
@@ -14,6 +13,9 @@ from archdsl.source import record
 
 def digest(network: Network, *, names: bool = True) -> str:
     """SHA-256, in hex, of the structure, every field, the drop rates and, with `names`, the names in the state_dict."""
+    # a check needs no digest, and the module takes longer to load than a digest to make
+    from hashlib import sha256
+
     part = _named if names else _bare
     lines = [f"input {network.image}", f"classes {network.classes}", f"stem {part(network.stem)}"]
     for name, value in network.values.items():
@@ -26,7 +28,7 @@ def digest(network: Network, *, names: bool = True) -> str:
         else:
             lines.append(f"value {name} from {network.reads[name]}: {part(value)}")
     lines.append(f"logits {part(network.logits)}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _block(block: PlacedBlock, part: Callable[[Placed | None], str]) -> str:
