@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archdsl.ir import values
 from archdsl.ir.complete import composed
 from archdsl.ir.part import Origin, Sum
-from archdsl.ir.values import Built, Function, Partial, Val, is_number, kind_of, origin_notes
+from archdsl.ir.values import Built, Function, Partial, Val, blame, is_number, kind_of
 from archdsl.lang import ast
 from archdsl.source.text import Span
 
@@ -60,7 +60,7 @@ def _multiplied(env: Env, left: Val, operator: str, right: Val, span: Span, oper
             "a number divided by zero has no value",
             operand.span,
             "this is 0",
-            notes=origin_notes(right.origin),
+            notes=blame(right.origin, env.report),
         )
     if is_number(left.value) and is_number(right.value):
         value = left.value * right.value if operator == "*" else Fraction(left.value) / right.value
@@ -75,7 +75,7 @@ def _multiplied(env: Env, left: Val, operator: str, right: Val, span: Span, oper
         f"`{operator}` takes numbers, or a number and a part",
         guilty.span,
         f"this is {kind_of(guilty.value)}",
-        notes=origin_notes(guilty.origin),
+        notes=blame(guilty.origin, env.report),
         help="a size has two numbers: write the product out, e.g. 14x14",
     )
 
@@ -89,14 +89,15 @@ def _all_parts(env: Env, expr: ast.Sum, operands: list[Val], verb: str) -> None:
                 f"`+` and `-` {verb} numbers with numbers, or the outputs of parts with each other",
                 operand.span,
                 f"this is {kind_of(operand.value)}, beside {others}",
-                notes=origin_notes(operand.origin),
+                notes=blame(operand.origin, env.report),
                 help="`+` between parts adds what they make of the same input; `->` sends data on",
             )
 
 
 def scaled(env: Env, val: Val, scale: float, span: Span) -> Val:
     built = env.to_part(val, val.span)
-    return composed(env, Sum((scale,), (built.part,), span), [built], span)
+    part = composed(env, Sum((scale,), (built.part,), span), [built], span)
+    return Val(part.value, Origin(span, val.origin.hops))
 
 
 def _joined(env: Env, span: Span, operands: list[Val]) -> Origin:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archdsl.ir import values
 from archdsl.ir.evaluate import Env
-from archdsl.ir.values import Val, is_number, kind_of, origin_notes
+from archdsl.ir.values import Val, blame, is_number, kind_of
 from archdsl.source.diagnostic import Report
 
 
@@ -23,11 +23,11 @@ def count(val: Val, name: str, most: int, report: Report) -> int:
             f"`{name}` is a whole number",
             val.span,
             f"this is {kind_of(val.value)}",
-            notes=origin_notes(val.origin),
+            notes=blame(val.origin, report),
         )
     count = values.whole(val, f"`{name}`", report)
     if count < 1:
-        notes = origin_notes(val.origin)
+        notes = blame(val.origin, report)
         report.fail("out-of-bounds", f"`{name}` must be at least 1", val.span, f"this is {count}", notes=notes)
     if count > most:
         report.fail(
@@ -35,6 +35,6 @@ def count(val: Val, name: str, most: int, report: Report) -> int:
             f"`{name}` may be at most {most:_}",
             val.span,
             "more than that",
-            notes=origin_notes(val.origin),
+            notes=blame(val.origin, report),
         )
     return count

@@ -9,7 +9,7 @@ from archdsl.ir import values
 from archdsl.ir.complete import composed
 from archdsl.ir.lookup import STRUCTURE, entered, read_name
 from archdsl.ir.part import Concat, Fit, Origin, Split
-from archdsl.ir.values import Built, Function, Partial, Ramp, Val, is_number, kind_of, origin_notes, relabelled
+from archdsl.ir.values import Built, Function, Partial, Ramp, Val, blame, is_number, kind_of, origin_notes, relabelled
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note
 from archdsl.source.record import replace
@@ -226,7 +226,7 @@ def drop_probability(env: Env, val: Val) -> float:
             "a drop-path rate is a number, `ramp(rate)`, or `none`",
             val.span,
             f"this is {kind_of(val.value)}",
-            notes=origin_notes(val.origin),
+            notes=blame(val.origin, env.report),
             help="write `drop_path = ramp(0.1)`",
         )
     if not 0 <= val.value < 1:
@@ -235,7 +235,7 @@ def drop_probability(env: Env, val: Val) -> float:
             "a drop-path rate lies between 0 and 1",
             val.span,
             f"this is {values.show_number(val.value)}",
-            notes=origin_notes(val.origin),
+            notes=blame(val.origin, env.report),
             help="1 would drop every branch",
         )
     return float(val.value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.ir import values
 from archdsl.ir.part import Leaf, Origin, Part
-from archdsl.ir.values import Built, Function, Partial, Val, kind_of, origin_notes
+from archdsl.ir.values import Built, Function, Partial, Val, blame, kind_of
 from archdsl.lang import ast
 from archdsl.schema import registry
 from archdsl.schema.component import Component
@@ -45,7 +45,7 @@ def to_part(env: Env, val: Val, span: Span) -> Built:
         "a part of the network is wanted here: a component, a chain, or a sum",
         span,
         f"this is {kind_of(val.value)}",
-        notes=origin_notes(val.origin),
+        notes=blame(val.origin, env.report),
         help="`archdsl list components` shows what there is",
     )
 

@@ -41,6 +41,7 @@ class Context:
     missing: set[str] = field(default_factory=set)
     told: set[tuple[str, int]] = field(default_factory=set)
     unknown: set[Span] = field(default_factory=set)
+    circular: set[tuple[str, int]] = field(default_factory=set)
 
 
 @dataclass(slots=True)

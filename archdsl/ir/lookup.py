@@ -114,6 +114,10 @@ def read_attribute(env: Env, attribute: ast.Attribute, place: Place, span: Span)
 def entered(env: Env, key: tuple[str, int], span: Span, written: Span) -> Iterator[None]:
     if any(name == key[0] and place == key[1] for name, place, _ in env.active):
         start = next(i for i, entry in enumerate(env.active) if entry[:2] == key)
+        met = {entry[:2] for entry in env.active[start:]}
+        if not met.isdisjoint(env.context.circular):
+            raise Reported
+        env.context.circular |= met
         circle = shown_circle(name for name, _, _ in [*env.active[start:], env.active[start]])
         env.report.fail(
             "recursive-let",

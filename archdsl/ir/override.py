@@ -9,9 +9,15 @@ from archdsl.ir.evaluate import Context, Env
 from archdsl.ir.model import ARCH_ATTRIBUTES, Model, Place, attributes_of
 from archdsl.lang import ast
 from archdsl.schema import registry
+from archdsl.source.cells import safe
 from archdsl.source.diagnostic import Report
+from archdsl.source.files import source_from_text
+from archdsl.source.limits import MAGNITUDE
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Source, Span
+
+# a path that is longer is cut where it names its own text
+_SHOWN = 80
 
 
 def override(model: Model, source: Source, report: Report) -> Model:
@@ -40,17 +46,27 @@ def resized(model: Model, size: tuple[int, int], report: Report) -> Model:
     return _amended(model, child, report)
 
 
-def override_source(path: str, value: object) -> Source:
-    """The text of an override given as a Python value."""
-    if isinstance(value, bool):
-        text = "true" if value else "false"
-    elif value is None:
-        text = "none"
-    elif isinstance(value, tuple | list):
-        text = "x".join(str(number) for number in value)
-    else:
-        text = str(value)
-    return Source(f"--set {path}", f"{path} = {text}")
+def override_source(path: str, value: object, report: Report) -> Source:
+    """The text of an override given as a Python value: a number, a truth value, None, numbers of a size, or an expression."""
+    name = f"--set {safe(path)}"
+    text = _written(value)
+    if text is None:
+        kind = type(value).__name__
+        report.fail("wrong-type", f"`{name}` takes a number, a text, or the numbers of a size, not a {kind}")
+    return source_from_text(name if len(name) <= _SHOWN else f"{name[: _SHOWN - 3]}...", f"{path} = {text}", report)
+
+
+def _written(value: object) -> str | None:
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        # more digits than any number may have: they are not made, only refused
+        return str(value) if abs(value) <= MAGNITUDE else "9" * 20
+    if isinstance(value, float | str):
+        return str(value)
+    if isinstance(value, tuple | list) and value and all(isinstance(number, int) for number in value):
+        return "x".join(str(_written(number)) for number in value)
+    return None
 
 
 def _amended(model: Model, child: Model, report: Report) -> Model:
@@ -195,6 +211,6 @@ def apply_overrides(model: Model, report: Report, *, set: Mapping[str, object] |
     if at is not None:
         model = resized(model, at, report)
     for path, value in (set or {}).items():
-        source = value if isinstance(value, Source) else override_source(path, value)
+        source = value if isinstance(value, Source) else override_source(path, value, report)
         model = override(model, source, report)
     return model

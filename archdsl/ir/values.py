@@ -11,7 +11,7 @@ from archdsl.lang import ast
 from archdsl.schema.component import Component
 from archdsl.schema.field import Field
 from archdsl.schema.units import Size
-from archdsl.source.diagnostic import Note, Report
+from archdsl.source.diagnostic import Note, Report, Reported
 from archdsl.source.limits import MAGNITUDE
 from archdsl.source.record import dataclass, field, replace
 from archdsl.source.text import Span
@@ -114,6 +114,21 @@ def origin_notes(origin: Origin) -> list[Note]:
     return notes
 
 
+def blame(origin: Origin, report: Report) -> list[Note]:
+    """The notes of an error that a value makes. A let that is at fault is told of once, wherever its value is read."""
+    if any(span in report.blamed for _, span in origin.hops):
+        raise Reported
+    read = origin.span
+    report.blamed.add(read)
+    for name, written in origin.hops:
+        # what is computed from several values is not the fault of one of them
+        if read.text != name:
+            break
+        report.blamed.add(written)
+        read = written
+    return origin_notes(origin)
+
+
 def checked_number(value: Number, span: Span, report: Report) -> Number:
     """The number, whole if it can be. Refuses what is too large or too fine to be meant."""
     if isinstance(value, Fraction):
@@ -156,7 +171,7 @@ def coerce(entry: Field, val: Val, component: str, report: Report) -> Any:
                 f'`{entry.name}` of `{component}` cannot be "{_printable(value)}"',
                 val.span,
                 "not one of its values",
-                notes=origin_notes(val.origin),
+                notes=blame(val.origin, report),
                 help=f"it is one of {known}",
             )
         return value
@@ -178,7 +193,7 @@ def coerce(entry: Field, val: Val, component: str, report: Report) -> Any:
         f"`{entry.name}` of `{component}` is {_WANTED[entry.type]}{optional}",
         val.span,
         f"this is {kind_of(value)}",
-        notes=origin_notes(val.origin),
+        notes=blame(val.origin, report),
         help=_type_help(entry, value),
     )
 
@@ -204,7 +219,7 @@ def whole(val: Val, what: str, report: Report) -> int:
         f"{what} must be a whole number",
         val.span,
         f"this is {show_number(val.value)}",
-        notes=origin_notes(val.origin),
+        notes=blame(val.origin, report),
         help="choose numbers that divide without remainder",
     )
 
@@ -223,7 +238,7 @@ def _bounded(entry: Field, value: Any, val: Val, report: Report) -> Any:
                 f"`{entry.name}` must be {words} {limit:g}",
                 val.span,
                 f"this is {show_number(value)}",
-                notes=origin_notes(val.origin),
+                notes=blame(val.origin, report),
                 help=entry.doc,
             )
     return value

@@ -75,6 +75,8 @@ class Report:
     def __init__(self) -> None:
         self._found: dict[tuple[str, object, int, int], Diagnostic] = {}
         self._kept: dict[Severity, int] = {"error": 0, "warning": 0}
+        # places whose fault an error was: what they make wrong elsewhere needs no other
+        self.blamed: set[Span] = set()
         self._left_out: dict[Severity, int] = {"error": 0, "warning": 0}
 
     def add(self, diagnostic: Diagnostic) -> None:
