@@ -210,7 +210,7 @@ def _of_model(model: Model, report: Report, path: Path | None, *, overridden: Ov
         quiet = Report()
         with quiet.guard():
             other = resolve(resized(model, size, quiet), quiet, work=work)
-            if found := place(other, quiet, work=work) if other else None:
+            if found := place(other, quiet, work=work, advise=False) if other else None:
                 return found
         raise SpecError(quiet.errors)
 
@@ -302,12 +302,13 @@ def _check_file(
     library: Library, loaded: LoadedFile, name: str | None, set: Mapping[str, object] | None, at: tuple[int, int] | None
 ) -> None:
     report = library.report
-    if name is not None:
-        with report.guard():
-            _resolved(library, loaded, _choose(loaded, name, report), set, at)
-        return
-    for item in loaded.models():
+    items: list[ast.Arch | ast.Space] = []
+    with report.guard():
+        items = loaded.models() if name is None else [_choose(loaded, name, report)]
+    for item in items:
         if report.error_count >= TOLD:
             break
         with report.guard():
-            _resolved(library, loaded, item, set, at)
+            spec = _resolved(library, loaded, item, set, at)
+            if spec and spec.space:
+                spec.space.warn_of_infeasible(report, library.work)

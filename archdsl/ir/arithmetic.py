@@ -83,7 +83,7 @@ def _multiplied(env: Env, left: Val, operator: str, right: Val, span: Span, oper
 def _all_parts(env: Env, expr: ast.Sum, operands: list[Val], verb: str) -> None:
     for operand in operands:
         if not isinstance(operand.value, Partial | Built | Function):
-            others = "numbers" if any(is_number(o.value) for o in operands) else "parts"
+            others = "numbers" if all(is_number(o.value) for o in operands if o is not operand) else "parts"
             env.report.fail(
                 "wrong-type",
                 f"`+` and `-` {verb} numbers with numbers, or the outputs of parts with each other",

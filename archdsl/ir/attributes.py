@@ -5,6 +5,7 @@ from __future__ import annotations
 from archdsl.ir import values
 from archdsl.ir.evaluate import Env
 from archdsl.ir.values import Val, blame, is_number, kind_of
+from archdsl.lang import ast
 from archdsl.source.diagnostic import Report
 
 
@@ -24,6 +25,7 @@ def count(val: Val, name: str, most: int, report: Report) -> int:
             val.span,
             f"this is {kind_of(val.value)}",
             notes=blame(val.origin, report),
+            help="write the number out, without a unit" if isinstance(val.value, ast.Quantity) else f"write `{name} = 2`",
         )
     count = values.whole(val, f"`{name}`", report)
     if count < 1:

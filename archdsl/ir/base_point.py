@@ -169,7 +169,7 @@ class BasePoint:
         for combination in itertools.islice(combinations(unsettled, settled), _BUILT):
             quiet = Report()
             arch = resolve(self.model, quiet, {**first, **combination}, work=self.work)
-            network = placed(arch, quiet, work=self.work) if arch else None
+            network = placed(arch, quiet, work=self.work, advise=False) if arch else None
             if network is not None and digest(network, names=False) == wanted:
                 return {**first, **combination}
         # what a space changes for all its points moves them away from the base, so nothing can be said

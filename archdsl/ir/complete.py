@@ -26,7 +26,7 @@ def to_part(env: Env, val: Val, span: Span) -> Built:
     if isinstance(val.value, Built):
         return val.value
     if isinstance(val.value, Partial):
-        component = finish(env, val.value, span)
+        component = finish(env, val.value, span, val.origin)
         arguments = {name: argument.origin for name, argument in val.value.arguments.items()}
         return Built(Leaf(component, span, arguments, val.value.label), 1)
     if isinstance(val.value, Function):
@@ -50,21 +50,21 @@ def to_part(env: Env, val: Val, span: Span) -> Built:
     )
 
 
-def finish(env: Env, partial: Partial, span: Span) -> Component:
-    """A component with every field: those written, then the defaults."""
+def finish(env: Env, partial: Partial, span: Span, origin: Origin) -> Component:
+    """A component with every field: those written, then the defaults. `origin` is that of the component."""
     schema = partial.component.schema
     fields: dict[str, Any] = {}
     for entry in schema.fields:
         if entry.name in partial.arguments:
             val = partial.arguments[entry.name]
             value = values.coerce(entry, val, schema.name, env.report)
-            fields[entry.name] = finish(env, value, val.span) if isinstance(value, Partial) else value
+            fields[entry.name] = finish(env, value, val.span, val.origin) if isinstance(value, Partial) else value
         else:
-            fields[entry.name] = _default(env, entry, schema.name, span, fields)
+            fields[entry.name] = _default(env, entry, schema.name, span, origin, fields)
     return partial.component(**fields)
 
 
-def _default(env: Env, entry: Field, component: str, span: Span, fields: Mapping[str, Any]) -> Any:
+def _default(env: Env, entry: Field, component: str, span: Span, origin: Origin, fields: Mapping[str, Any]) -> Any:
     default = entry.default
     if default is MISSING:
         env.report.fail(
@@ -72,6 +72,7 @@ def _default(env: Env, entry: Field, component: str, span: Span, fields: Mapping
             f"`{component}` needs `{entry.name}`",
             span,
             f"no `{entry.name}` given",
+            notes=blame(origin, env.report),
             help=f"write `{component}({entry.name} = ...)`: {entry.doc}",
         )
     if isinstance(default, FromField):
@@ -79,7 +80,7 @@ def _default(env: Env, entry: Field, component: str, span: Span, fields: Mapping
     if isinstance(default, PartDefault):
         kind = registry.lookup(default.component)
         assert isinstance(kind, type)
-        return finish(env, Partial(kind), span)
+        return finish(env, Partial(kind), span, origin)
     if isinstance(default, FromPlace):
         found = env.bound(ast.Name(default.attribute, span))
         if found is None:
@@ -88,7 +89,8 @@ def _default(env: Env, entry: Field, component: str, span: Span, fields: Mapping
                 f"`{component}` needs `{entry.name}`",
                 span,
                 f"{env.where} has no `{default.attribute}` to take it from",
-                help=f"write `{entry.name} = ...`: {entry.doc}",
+                notes=[Note(f"{env.where} starts here", env.place_span)],
+                help=f"write `{default.attribute} = ...` there, or `{entry.name} = ...` here: {entry.doc}",
             )
         return values.coerce(entry, found, component, env.report)
     return default

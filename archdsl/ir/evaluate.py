@@ -49,7 +49,7 @@ class Env:
     """A place from which names are looked up: `places` nearest first, then the files, the values, the components.
 
     `block` is the index of the block where there is one; `given` has attributes that come from elsewhere (the `dim` of
-    the first stage in the stem); `cycle` collects how often the blocks repeat.
+    the first stage in the stem; None if it is wrong, which was reported); `cycle` collects how often the blocks repeat.
     """
 
     context: Context
@@ -58,7 +58,7 @@ class Env:
     place_span: Span
     block: int | None = None
     drop_rate: float = 0.0
-    given: Mapping[str, Val] = field(default_factory=dict)
+    given: Mapping[str, Val | None] = field(default_factory=dict)
     params: Mapping[str, Val] = field(default_factory=dict)
     memo: dict[tuple[str, int], Val] = field(default_factory=dict)
     active: list[tuple[str, int, Span]] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 from archdsl.ir.part import Arch, Chain, Concat, Part, Read, Stage, Sum, Value, walk_parts
@@ -95,11 +96,11 @@ def order(arch: Arch, reads: dict[str, str], report: Report) -> list[str]:
                 if not waits[reader]:
                     ready.append(reader)
     if len(rounds) < len(values):
-        _circle({name: needs[name] for name in values if name not in rounds}, report)
+        _circle({name: needs[name] for name in values if name not in rounds}, spans, report)
     return sorted(values, key=rounds.__getitem__)
 
 
-def _circle(needs: dict[str, dict[str, Span]], report: Report) -> None:
+def _circle(needs: dict[str, dict[str, Span]], spans: dict[str, Span], report: Report) -> None:
     path = dict.fromkeys([next(iter(needs))])
     while True:
         last = next(reversed(path))
@@ -107,10 +108,13 @@ def _circle(needs: dict[str, dict[str, Span]], report: Report) -> None:
         if following in path:
             names = list(path)
             circle = [*names[names.index(following) :], following]
+            edges = list(itertools.pairwise(circle))
+            # what is read by name rather than by its place is the likelier mistake
+            reader, read = next(((a, b) for a, b in edges if needs[a][b] != spans[a]), edges[-1])
             report.fail(
                 "graph-cycle",
                 "values read each other in a circle",
-                needs[last][following],
+                needs[reader][read],
                 shown_circle(reversed(circle)),
                 help="a value can read only what is computed before it",
             )

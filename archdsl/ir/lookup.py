@@ -65,8 +65,10 @@ def bound(env: Env, name: ast.Name) -> Val | None:
         if word in place.attributes and readable(env, word):
             return read_attribute(env, place.attributes[word], place, span)
     if word in env.given:
-        inner = env.given[word]
-        return inner.through(word, span, inner.span)
+        given = env.given[word]
+        if given is None:
+            raise Reported
+        return given.through(word, span, given.span)
     if word == "stride" and env.block is not None:
         return Val(1, Origin(span))
     if word == "drop_path" and env.block is not None:
@@ -125,7 +127,7 @@ def entered(env: Env, key: tuple[str, int], span: Span, written: Span) -> Iterat
             span,
             "the circle closes here",
             notes=[Note(f"`{key[0]}` is written here", written)],
-            help="give one of them a value that does not need the others",
+            help=_way_out(key[0], len(met)),
         )
     env.active.append((*key, span))
     try:
@@ -134,9 +136,21 @@ def entered(env: Env, key: tuple[str, int], span: Span, written: Span) -> Iterat
         env.active.pop()
 
 
+def _way_out(name: str, length: int) -> str:
+    if length == 1 and registry.lookup(name) is not None:
+        return f"a let hides the component of its name: call it something else, such as `{name}_here`"
+    return "give one of them a value that does not need the others"
+
+
 def slot_part(env: Env, slot: Slot, val: Val, attribute: ast.Attribute) -> Val:
     if val.value is None:
-        missing_slot(env, slot, attribute.value.span)
+        env.report.fail(
+            "missing-slot",
+            f"{env.where} has no {slot} mixer",
+            attribute.value.span,
+            "this clears it, and the layout reads it",
+            help=f"choose a {slot} mixer: {_some(registry.names(slot))}; or give the stage a layout without `{slot}`",
+        )
     built = env.to_part(val, attribute.value.span)
     other: Slot = "channel" if slot == "token" else "token"
     for leaf in walk_parts(built.part):

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import partial
+from typing import NoReturn
 
 from archdsl.ir.attempt import Attempt
 from archdsl.ir.attributes import attribute, count
 from archdsl.ir.evaluate import Context, DomainKey, Env
+from archdsl.ir.lookup import STRUCTURE
 from archdsl.ir.model import Model
 from archdsl.ir.part import Arch, Chain, Part, Read, Value, parts_of, walk_parts
 from archdsl.ir.stages import StageResolver
-from archdsl.ir.values import kind_of
+from archdsl.ir.values import Val, kind_of
 from archdsl.ir.work import Work
 from archdsl.lang import ast
+from archdsl.schema import registry
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source import limits
 from archdsl.source.diagnostic import Report, Reported
@@ -159,26 +162,32 @@ class _Resolver:
         return None if val.value is None else env.to_part(val, attribute.value.span).part
 
     def _around(self, where: str, dim_from: Env | None) -> Env:
-        given = {}
-        if dim_from is not None:
+        given: dict[str, Val | None] = {}
+        if dim_from is not None and any("dim" in place.attributes for place in dim_from.places):
             # a dim that is wrong is reported with its stage, not here again
-            dim = self.attempt(lambda: attribute(dim_from, "dim"))
-            if dim is not None:
-                given["dim"] = dim
+            given["dim"] = self.attempt(lambda: attribute(dim_from, "dim"))
         return Env(self.context, (self.model.place,), where, self.model.span, given=given)
 
     def _node(self, node: ast.Node) -> Value:
         env = Env(self.context, (self.model.place,), f"node `{node.name.id}`", node.name.span)
+        first = node.value.parts[0] if isinstance(node.value, ast.Chain) else node.value
+        head = first.callee if isinstance(first, ast.Call) else first
+        # said before the part is looked at, which may lack more for want of a source
+        if isinstance(head, ast.Name) and head.id not in STRUCTURE and env.bound(head) is None and registry.lookup(head.id):
+            self._without_source(node, head.span)
         part = env.part(node.value).part
         if not begins_with_value(part):
-            self.report.fail(
-                "node-without-source",
-                "a node must begin with the value it reads",
-                node.value.span.head(),
-                "reads nothing",
-                help=f"write `node {node.name.id} = STAGE -> ...`",
-            )
+            self._without_source(node, first.span)
         return Value(node.name.id, part, node.name.span)
+
+    def _without_source(self, node: ast.Node, span: Span) -> NoReturn:
+        self.report.fail(
+            "node-without-source",
+            "a node must begin with the value it reads",
+            span,
+            "no stage, node or head",
+            help=f"write `node {node.name.id} = STAGE -> ...`",
+        )
 
     def _head(self, name: str, head: ast.Head, last: Env | None) -> Value:
         env = self._around("the head" if not name else f"head `{name}`", last)

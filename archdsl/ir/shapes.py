@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from archdsl.ir import graph
-from archdsl.ir.counts import params
 from archdsl.ir.fitting import fitting_inputs
-from archdsl.ir.naming import has_state, named
-from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage, network_parts
+from archdsl.ir.naming import named
+from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage
 from archdsl.ir.part import (
     Arch,
     Chain,
@@ -23,12 +22,10 @@ from archdsl.ir.part import (
     Split,
     Stage,
     Sum,
-    Value,
     walk_parts,
 )
-from archdsl.ir.reach import inside
-from archdsl.ir.reserved import RESERVED
 from archdsl.ir.site import PlacedSite, Trace
+from archdsl.ir.whole import check_network, check_size
 from archdsl.ir.work import Work
 from archdsl.schema.cost import FREE, Cost
 from archdsl.schema.units import FeatureMap
@@ -41,15 +38,15 @@ from archdsl.source.text import Span
 _FITTING = 10_000
 
 
-def place(arch: Arch, report: Report, *, work: Work | None = None) -> Network | None:
+def place(arch: Arch, report: Report, *, work: Work | None = None, advise: bool = True) -> Network | None:
     """The network of an arch; None if a map does not fit somewhere, which was then reported.
 
-    `work` is what other specs of the file left to do.
+    `work` is what other specs of the file left to do. With `advise`, inputs that fit are looked for where one does not.
     """
     own, work = Report(), work or Work()
     network = _placed(arch, own, work)
     for diagnostic in own.diagnostics:
-        if diagnostic.slug == "shape-mismatch" and arch.image.size is not None:
+        if advise and diagnostic.slug == "shape-mismatch" and arch.image.size is not None:
             fits = partial(_fits, work=work.part(_FITTING))
             if sizes := " and ".join(str(size) for size in fitting_inputs(arch, fits)):
                 nearest = f"the nearest inputs that fit are {sizes}"
@@ -81,7 +78,7 @@ class _Placer:
 
     def network(self) -> Network:
         arch = self.arch
-        self._check_size()
+        check_size(arch, self.work, self.report)
         self.where = "the stem"
         graph.check_stem(arch, self.report)
         stem = self._section(arch.stem, arch.image, "stem") if arch.stem else None
@@ -117,88 +114,11 @@ class _Placer:
             logits=logits,
             trained_only=frozenset(head.name for head in arch.heads if head.name not in reached),
         )
-        self._check_counts(network)
-        self._check_logits(network)
-        self._check_labels(network)
+        check_network(network, arch, self.report)
         graph.warn_of_unread(arch, reads, self.report)
         return network
 
     # --- limits -------------------------------------------------------------------------------------------------
-
-    def _check_size(self) -> None:
-        total = 0
-        counted: dict[int, int] = {}
-        for stage in self.arch.stages:
-            for block in stage.blocks:
-                if id(block.lines) not in counted:
-                    parts = [part for line in block.lines for part in (line.body, line.skip) if part]
-                    counted[id(block.lines)] = sum(isinstance(p, Leaf) for part in parts for p in walk_parts(part))
-                total += counted[id(block.lines)]
-        if total > limits.PARTS:
-            self.report.fail(
-                "limit-exceeded",
-                f"a network may have at most {limits.PARTS:_} components",
-                self.arch.span,
-                f"this one has {total:_}",
-                help="choose a smaller depth",
-            )
-        self.work.spend(total, self.arch.span, self.report)
-
-    def _check_counts(self, network: Network) -> None:
-        total = params(network)
-        if total > limits.PARAMETERS:
-            self.report.fail(
-                "limit-exceeded",
-                f"a network may have at most {limits.PARAMETERS:_} parameters",
-                self.arch.span,
-                f"this one has {total:_}",
-                help="choose smaller dims or depths",
-            )
-        cost = Cost.total([network.stem.cost if network.stem else FREE, *(value.cost for value in network.values.values())])
-        if cost.flops + cost.unseen_flops > limits.OPERATIONS:
-            self.report.fail(
-                "limit-exceeded",
-                f"a network may take at most {limits.OPERATIONS:_} operations for an image",
-                self.arch.span,
-                f"this one takes {cost.flops + cost.unseen_flops:_}",
-                help="choose a smaller input, or smaller dims",
-            )
-
-    def _check_labels(self, network: Network) -> None:
-        """Refuse words that would name a module like an attribute that every module has."""
-        roots = [placed for _, placed in network_parts(network)]
-        written = {placed.name: placed.part.span for root in roots for placed in inside(root) if placed.name}
-        values: list[Stage | Value] = [*self.arch.stages, *self.arch.nodes, *self.arch.heads]
-        written |= {value.name: value.span for value in values}
-        for name in sorted(RESERVED & written.keys()):
-            self.report.error(
-                "reserved-label",
-                f"`{name}` cannot name a part: every torch module has an attribute of that name",
-                written[name],
-                "it would be part of a name in the state_dict",
-                help=f"give the let, stage, node or head another name, such as `{name}_part`",
-            )
-        if RESERVED & written.keys():
-            raise Reported
-
-    def _check_logits(self, network: Network) -> None:
-        if has_state(network.logits):
-            self.report.fail(
-                "logits-with-weights",
-                "`logits` puts heads together, and has no weights of its own",
-                network.logits.part.span,
-                "this has some",
-                help="move the part with weights into a head",
-            )
-        # for classification the pooling was forgotten; for dense tasks a map is meant
-        if network.logits.y.size is not None:
-            self.report.warn(
-                "unpooled-logits",
-                "the logits are a map, one prediction for each position",
-                self.arch.heads[0].span,
-                f"{network.logits.y} comes out",
-                help="for one prediction an image pool first: `head = mean -> linear(classes)`",
-            )
 
     def _check_map(self, y: FeatureMap, span: Span) -> None:
         if y.elements > limits.ELEMENTS:
@@ -321,7 +241,7 @@ class _Placer:
             case Chain():
                 return self._chain(part, x, branch)
             case Sum():
-                return self._sum(part, x)
+                return self._sum(part, x, branch)
             case Concat():
                 children = tuple(self._part(inner, x) for inner in part.parts)
                 self._agree(part, children, "`concat` joins maps of one size", channels=False)
@@ -331,7 +251,15 @@ class _Placer:
             case Split():
                 return self._split(part, x)
             case Fit():
-                if branch is None or x == branch:
+                if branch is None:
+                    self.report.fail(
+                        "fit-outside-skip",
+                        "`fit` brings a skip path to the shape of its branch",
+                        part.span,
+                        "there is no branch to fit here",
+                        help="write it after `skip`: `residual ... skip fit(conv(1x1))`; elsewhere write the part itself",
+                    )
+                if x == branch:
                     return Placed(part, x, x)
                 child = self._part(part.part, x)
                 return Placed(part, x, child.y, (child,), cost=child.cost)
@@ -361,8 +289,8 @@ class _Placer:
         del self.trace.steps[steps:]
         return Placed(part, x, here, tuple(children), cost=Cost.total(child.cost for child in children))
 
-    def _sum(self, part: Sum, x: FeatureMap) -> Placed:
-        children = tuple(self._part(inner, x) for inner in part.parts)
+    def _sum(self, part: Sum, x: FeatureMap, branch: FeatureMap | None) -> Placed:
+        children = tuple(self._part(inner, x, branch=branch) for inner in part.parts)
         self._agree(part, children, "`+` adds maps of one shape", channels=True)
         y = children[0].y
         unseen = {}

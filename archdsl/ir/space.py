@@ -20,10 +20,12 @@ from archdsl.ir.expect import amount, counted_by, quantity_of, size_at
 from archdsl.ir.library import Library, LoadedFile
 from archdsl.ir.model import Model
 from archdsl.ir.network import Network
+from archdsl.ir.override import resized
 from archdsl.ir.part import Arch, Stage
 from archdsl.ir.resolve import resolve
 from archdsl.ir.shapes import place
 from archdsl.ir.values import is_number
+from archdsl.ir.work import Work
 from archdsl.lang import ast
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Report
@@ -40,6 +42,9 @@ _COMPARE = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
 }
+
+# how much of the work left may go into trying what can be built
+_TRIED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +127,12 @@ class Space:
     @property
     def points(self) -> int:
         """How many points there are, budgets and `require` left aside."""
+        inside: dict[tuple[DomainKey, int] | None, list[Decision]] = {}
+        for decision in self.decisions:
+            inside.setdefault(decision.parent, []).append(decision)
 
         def below(parent: tuple[DomainKey, int] | None) -> int:
-            return prod(count(decision) for decision in self.decisions if decision.parent == parent)
+            return prod(count(decision) for decision in inside.get(parent, ()))
 
         def count(decision: Decision) -> int:
             return sum(below((decision.key, value)) if isinstance(value, int) else 1 for value in decision.values)
@@ -139,11 +147,14 @@ class Space:
         """The decisions that exist at a point, by path, as a reader writes them."""
         return {decision.path: decision.label(point[decision.key]) for decision in active(self.decisions, point)}
 
-    def network(self, point: Point) -> Network:
-        """The network of a point. Raises `SpecError` if it cannot be built, or `require` does not hold."""
+    def network(self, point: Point, *, at: Size | None = None) -> Network:
+        """The network of a point, at the space's own input or at another size.
+
+        Raises `SpecError` if it cannot be built, or `require` does not hold.
+        """
         report = Report()
-        arch = resolve(self.model, report, point)
-        network = place(arch, report) if arch else None
+        arch = resolve(resized(self.model, at, report) if at else self.model, report, point)
+        network = place(arch, report, advise=False) if arch else None
         if arch is not None:
             with report.guard():
                 for require in self.model.requires:
@@ -153,9 +164,21 @@ class Space:
         return network
 
     def within_budget(self, network: Network) -> bool:
-        """Whether a network at the space's own input keeps every budget, by the closed form."""
+        """Whether a network keeps every budget that names its size or none, by the closed form."""
         counts = {"params": params(network), "flops": flops(network)}
-        return all(budget.holds(counts[budget.quantity]) for budget in self.budgets)
+        here = [budget for budget in self.budgets if budget.at in (None, network.image.size)]
+        return all(budget.holds(counts[budget.quantity]) for budget in here)
+
+    def keeps_budgets(self, point: Point) -> bool:
+        """Whether a point keeps every budget, each at its own size. Raises `SpecError` as `network` does."""
+        sizes = dict.fromkeys((None, *(budget.at for budget in self.budgets)))
+        return all(self.within_budget(self.network(point, at=size)) for size in sizes)
+
+    def warn_of_infeasible(self, report: Report, work: Work) -> None:
+        """Warn of decisions some of whose values cannot be built with everything else at the base."""
+        from archdsl.ir.feasible import warn_of_infeasible
+
+        warn_of_infeasible(self.model, self.decisions, self.base_point, report, work.part(_TRIED))
 
     # --- require ------------------------------------------------------------------------------------------------
 

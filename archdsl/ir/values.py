@@ -194,15 +194,16 @@ def coerce(entry: Field, val: Val, component: str, report: Report) -> Any:
         val.span,
         f"this is {kind_of(value)}",
         notes=blame(val.origin, report),
-        help=_type_help(entry, value),
+        help=_type_help(entry, val),
     )
 
 
-def _type_help(entry: Field, value: object) -> str:
+def _type_help(entry: Field, val: Val) -> str:
+    value = val.value
     if entry.type == "Size" and isinstance(value, tuple):
         return "a size has two numbers, height and width: HxW"
-    if entry.type == "str" and isinstance(value, Partial):
-        return f'write it in quotes: "{value.component.schema.name}"'
+    if entry.type == "str" and (isinstance(value, Partial) or val.span.text in (entry.choices or ())):
+        return f'write it in quotes: "{val.span.text}"'
     if entry.type == "bool" and isinstance(value, int) and value in (0, 1):
         return f"write `{'true' if value else 'false'}`"
     if entry.type in ("int", "float") and isinstance(value, ast.Quantity):

@@ -1,0 +1,101 @@
+"""What a network must be as a whole: within the limits, and fit to be a module."""
+
+from __future__ import annotations
+
+from archdsl.ir.counts import params
+from archdsl.ir.naming import has_state
+from archdsl.ir.network import Network, network_parts
+from archdsl.ir.part import Arch, Leaf, Stage, Value, walk_parts
+from archdsl.ir.reach import inside
+from archdsl.ir.reserved import RESERVED
+from archdsl.ir.work import Work
+from archdsl.schema.cost import FREE, Cost
+from archdsl.source import limits
+from archdsl.source.diagnostic import Report, Reported
+
+
+def check_size(arch: Arch, work: Work, report: Report) -> None:
+    """Refuse more components than a network may have, before any of them is placed."""
+    total = 0
+    counted: dict[int, int] = {}
+    for stage in arch.stages:
+        for block in stage.blocks:
+            if id(block.lines) not in counted:
+                parts = [part for line in block.lines for part in (line.body, line.skip) if part]
+                counted[id(block.lines)] = sum(isinstance(p, Leaf) for part in parts for p in walk_parts(part))
+            total += counted[id(block.lines)]
+    if total > limits.PARTS:
+        report.fail(
+            "limit-exceeded",
+            f"a network may have at most {limits.PARTS:_} components",
+            arch.span,
+            f"this one has {total:_}",
+            help="choose a smaller depth",
+        )
+    work.spend(total, arch.span, report)
+
+
+def check_network(network: Network, arch: Arch, report: Report) -> None:
+    """Refuse what is too large to be made, and what makes no module; warn of what was hardly meant. Raises `Reported`."""
+    _check_counts(network, arch, report)
+    _check_logits(network, arch, report)
+    _check_labels(network, arch, report)
+
+
+def _check_counts(network: Network, arch: Arch, report: Report) -> None:
+    total = params(network)
+    if total > limits.PARAMETERS:
+        report.fail(
+            "limit-exceeded",
+            f"a network may have at most {limits.PARAMETERS:_} parameters",
+            arch.span,
+            f"this one has {total:_}",
+            help="choose smaller dims or depths",
+        )
+    cost = Cost.total([network.stem.cost if network.stem else FREE, *(value.cost for value in network.values.values())])
+    if cost.flops + cost.unseen_flops > limits.OPERATIONS:
+        report.fail(
+            "limit-exceeded",
+            f"a network may take at most {limits.OPERATIONS:_} operations for an image",
+            arch.span,
+            f"this one takes {cost.flops + cost.unseen_flops:_}",
+            help="choose a smaller input, or smaller dims",
+        )
+
+
+def _check_labels(network: Network, arch: Arch, report: Report) -> None:
+    """Refuse words that would name a module like an attribute that every module has."""
+    roots = [placed for _, placed in network_parts(network)]
+    written = {placed.name: placed.part.span for root in roots for placed in inside(root) if placed.name}
+    values: list[Stage | Value] = [*arch.stages, *arch.nodes, *arch.heads]
+    written |= {value.name: value.span for value in values}
+    for name in sorted(RESERVED & written.keys()):
+        report.error(
+            "reserved-label",
+            f"`{name}` cannot name a part: every torch module has an attribute of that name",
+            written[name],
+            "it would be part of a name in the state_dict",
+            help=f"give the let, stage, node or head another name, such as `{name}_part`",
+        )
+    if RESERVED & written.keys():
+        raise Reported
+
+
+def _check_logits(network: Network, arch: Arch, report: Report) -> None:
+    if has_state(network.logits):
+        report.fail(
+            "logits-with-weights",
+            "`logits` puts heads together, and has no weights of its own",
+            network.logits.part.span,
+            "this has some",
+            help="move the part with weights into a head",
+        )
+    # for classification the pooling was forgotten; for dense tasks a map is meant
+    if network.logits.y.size is not None:
+        report.warn(
+            "unpooled-logits",
+            "the logits are a map, one prediction for each position",
+            arch.heads[0].span,
+            f"{network.logits.y} comes out",
+            help="for one prediction an image pool first: `head = mean -> linear(classes)`",
+        )
