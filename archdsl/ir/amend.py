@@ -24,6 +24,7 @@ def amend(base: Model, child: Model, report: Report) -> Model:
     merged.kind, merged.name, merged.span = child.kind, child.name, child.span
     merged.lineage = (*child.lineage, *base.lineage)
     merged.files = {**base.files, **child.files}
+    merged.own = child.own
     merged.expects, merged.budgets = child.expects, child.budgets
     merged.requires, merged.objectives = child.requires, child.objectives
     for name, layout in child.layouts.items():

@@ -48,7 +48,8 @@ class Place:
 class Model:
     """An arch, or a space over one, after its bases were merged in.
 
-    `lineage` has the names it is made of, nearest first. `expects` are its own: expectations are not inherited.
+    `lineage` has the names it is made of, nearest first. `expects` are its own: expectations are not inherited. `own` has
+    the names of the lets that it writes itself.
     """
 
     kind: Literal["arch", "space"]
@@ -62,6 +63,7 @@ class Model:
     stages: dict[str, Place] = field(default_factory=dict)
     nodes: dict[str, ast.Node] = field(default_factory=dict)
     heads: dict[str, ast.Head] = field(default_factory=dict)
+    own: frozenset[Span] = frozenset()
     expects: tuple[ast.Expect, ...] = ()
     budgets: tuple[ast.Budget, ...] = ()
     requires: tuple[ast.Require, ...] = ()
@@ -80,6 +82,7 @@ class Model:
             {name: place.copy() for name, place in self.stages.items()},
             dict(self.nodes),
             dict(self.heads),
+            self.own,
             self.expects,
             self.budgets,
             self.requires,
@@ -145,6 +148,7 @@ class Placer:
                     model.layouts[entry.name.id] = entry
                 elif isinstance(entry, ast.Let | ast.Layout | ast.Attribute):
                     self._put(model.place, entry)
+        model.own = frozenset(let.name.span for place in model.places() for let in place.lets.values())
         model.expects = tuple(e for e in item.items if isinstance(e, ast.Expect))
         model.budgets = tuple(e for e in item.items if isinstance(e, ast.Budget))
         model.requires = tuple(e for e in item.items if isinstance(e, ast.Require))

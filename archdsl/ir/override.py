@@ -71,7 +71,7 @@ def _written(value: object) -> str | None:
 
 def _amended(model: Model, child: Model, report: Report) -> Model:
     amended = amend(model, child, report)
-    amended.lineage = model.lineage
+    amended.lineage, amended.own = model.lineage, model.own
     return amended
 
 

@@ -228,7 +228,7 @@ class _Resolver:
             return
         for place in self.model.places():
             for name, let in place.lets.items():
-                if let.name.span not in self.context.used and let.name.span.source is self.model.span.source:
+                if let.name.span in self.model.own and let.name.span not in self.context.used:
                     self.report.warn(
                         "unused-let",
                         f"`{name}` is never used",
