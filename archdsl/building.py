@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from archdsl.api import PathLike, Spec, load, loads
+from archdsl import arguments
+from archdsl.api import Spec, load, loads
+from archdsl.arguments import ImageLike, PathLike, SizeLike
 from archdsl.budget.compare import Comparison, compare
 from archdsl.budget.fvcore_count import measure
 from archdsl.ir.counts import closed_form
@@ -21,25 +23,38 @@ if TYPE_CHECKING:
     from archdsl.lowering.weights import Weights
 
 
+@runtime_checkable
+class Stateful(Protocol):
+    """What has weights by name, such as a torch module."""
+
+    def state_dict(self) -> Mapping[str, object]:
+        """The weights."""
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """Counts of a spec at its input, for one image: `flops` in closed form by fvcore's rules, `flops_fvcore` measured.
 
-    `flops_unseen` are additions and multiplications that fvcore has no rule for.
+    `flops_unseen` are additions and multiplications that fvcore has no rule for; `comparison` has both sides, row by row.
     """
 
     params: int
     flops: int
     flops_fvcore: int
     flops_unseen: int
-    comparison: Comparison
+    comparison: Comparison = field(repr=False)
+
+    def __repr__(self) -> str:
+        told = f"params={self.params:_}, flops={self.flops:_}, flops_fvcore={self.flops_fvcore:_}"
+        return f"Count({told}, flops_unseen={self.flops_unseen:_})"
 
 
 def build(
     spec: Spec | PathLike,
     *,
-    weights: Weights | None = None,
-    input: tuple[int, int, int] | None = None,
+    weights: Weights | Stateful | None = None,
+    input: ImageLike | None = None,
+    at: SizeLike | None = None,
     classes: int | None = None,
     set: Mapping[str, object] | None = None,
     seed: int = 0,
@@ -49,8 +64,10 @@ def build(
     Parameters
     ----------
     spec: a path, `FILE:NAME`, `@name`, or a loaded spec.
-    weights: a path (.pth, .pt, .safetensors) or a state dict, in the published layout or archdsl's own.
-    input: channels, height and width in pixels, in place of the spec's.
+    weights: a path (.pth, .pt, .safetensors), a state dict, or a module that has one, in the published layout or archdsl's
+        own.
+    input: channels, height and width in pixels, in place of the spec's: `(3, 64, 64)` or `"3x64x64"`.
+    at: height and width alone: `(64, 64)`, `"64x64"`, or `64` for a square.
     classes: number of classes, in place of the spec's.
     set: overrides by path, such as `{"s3.depth": 9}`.
     seed: of the initial weights, which follow the published initialisation; the same seed gives the same bits.
@@ -62,31 +79,38 @@ def build(
     Raises
     ------
     SpecError: what is wrong with the spec, the overrides, or the weights.
+    TypeError, ValueError: an argument is not what it takes, or the spec is a space.
     """
     overrides: dict[str, object] = {}
+    if input is not None and at is not None:
+        raise ValueError("`input` has height and width already: leave `at` away")
     if input is not None:
-        overrides["input"] = tuple(input)
+        overrides["input"] = arguments.image(input)
     if classes is not None:
-        overrides["classes"] = classes
-    overrides |= set or {}
-    found = _loaded(spec, overrides)
-    return build_module(found.network, weights=weights, seed=seed, keymap=keymap_of(found) if weights is not None else None)
+        overrides["classes"] = arguments.whole(classes, "classes")
+    overrides |= arguments.overrides(set) or {}
+    seed = arguments.whole(seed, "seed")
+    state = _state(weights)
+    found = _loaded(spec, overrides, at)
+    if found.kind == "space":
+        raise ValueError(f"`{found.name}` is a space; build one of its points: `build(space.arch(space.draw(seed)))`")
+    return build_module(found.network, weights=state, seed=seed, keymap=keymap_of(found) if state is not None else None)
 
 
-def count(spec: Spec | PathLike, *, at: tuple[int, int] | None = None, set: Mapping[str, object] | None = None) -> Count:
+def count(spec: Spec | PathLike, *, at: SizeLike | None = None, set: Mapping[str, object] | None = None) -> Count:
     """Count a spec in closed form, and beside it with fvcore on real tensors.
 
     Parameters
     ----------
     spec: a path, `FILE:NAME`, `@name`, or a loaded spec.
-    at: height and width of the input in pixels, in place of the spec's.
+    at: height and width of the input in pixels, in place of the spec's: `(64, 64)`, `"64x64"`, or `64` for a square.
     set: overrides by path.
 
     Raises
     ------
     SpecError: what is wrong with the spec or the overrides.
     """
-    overrides = dict(set or {})
+    overrides = dict(arguments.overrides(set) or {})
     network = _loaded(spec, overrides, at).network
     found = compare(closed_form(network), measure(lower(network), network))
     return Count(found.params.closed, found.flops.closed, found.flops.measured, sum(found.unseen.values()), found)
@@ -99,7 +123,7 @@ def load_build(folder: PathLike) -> Backbone:
     ------
     SpecError: the folder holds no build, or its files were changed since.
     """
-    return artifact.load_build(Path(os.fspath(folder)), lambda text: loads(text).network)
+    return artifact.load_build(Path(arguments.path(folder, "folder")), lambda text: loads(text).network)
 
 
 def keymap_of(spec: Spec) -> Path | None:
@@ -113,7 +137,16 @@ def keymap_of(spec: Spec) -> Path | None:
     return None
 
 
-def _loaded(spec: Spec | PathLike, set: Mapping[str, object], at: tuple[int, int] | None = None) -> Spec:
+def _state(weights: Weights | Stateful | None) -> Weights | None:
+    """Weights as they are read: of a module its state dict."""
+    if weights is None or isinstance(weights, str | os.PathLike | Mapping):
+        return weights
+    if isinstance(weights, Stateful):
+        return weights.state_dict()
+    raise TypeError(f"`weights` takes a path, a state dict or a module, not {type(weights).__name__}")
+
+
+def _loaded(spec: Spec | PathLike, set: Mapping[str, object], at: SizeLike | None = None) -> Spec:
     if not isinstance(spec, Spec):
         return load(spec, set=set, at=at)
-    return spec.overridden(set=set, at=at) if set or at else spec
+    return spec.overridden(set=set, at=at) if set or at is not None else spec

@@ -48,6 +48,12 @@ class Diagnostic:
     fix: Fix | None = None
     severity: Severity = "error"
 
+    def __str__(self) -> str:
+        """As the command line shows it, the place in the text included."""
+        from archdsl.source.render import render
+
+        return render((self,), summary=False)
+
 
 class SpecError(Exception):
     """A spec that cannot be used. Its text is the rendered diagnostics; `.diagnostics` has them as values."""

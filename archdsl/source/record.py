@@ -44,8 +44,8 @@ else:
         def __get__(self, instance, owner):
             import dataclasses
 
-            body = {"__annotations__": {entry.name: entry.type for entry in owner.__record__}, "__module__": owner.__module__}
-            for entry in owner.__record__:
+            body = {"__annotations__": {entry.name: entry.type for entry in owner._entries}, "__module__": owner.__module__}
+            for entry in owner._entries:
                 given = {} if entry.default is _NONE else {"default": entry.default}
                 given |= {} if entry.default_factory is _NONE else {"default_factory": entry.default_factory}
                 rest = {"compare": entry.compare, "hash": entry.hash, "repr": entry.repr, "metadata": entry.metadata}
@@ -72,10 +72,10 @@ else:
                     delattr(cls, entry.name)
                 elif entry.default is not _NONE:
                     setattr(cls, entry.name, entry.default)
-        inherited = [entry for base in cls.__mro__[:0:-1] for entry in vars(base).get("__record__", ())]
-        cls.__record__ = tuple({entry.name: entry for entry in (*inherited, *own)}.values())
+        inherited = [entry for base in cls.__mro__[:0:-1] for entry in vars(base).get("_entries", ())]
+        cls._entries = tuple({entry.name: entry for entry in (*inherited, *own)}.values())
         cls.__dataclass_fields__ = _Fields()
-        cls.__match_args__ = tuple(entry.name for entry in cls.__record__)
+        cls.__match_args__ = tuple(entry.name for entry in cls._entries)
         cls.__init__ = _initializer(cls, frozen)
         if "__repr__" not in vars(cls):
             cls.__repr__ = _repr
@@ -107,7 +107,7 @@ else:
 
     def _initializer(cls, frozen):
         known, parameters, lines = {"_make": _MAKE}, ["self"], []
-        for entry in cls.__record__:
+        for entry in cls._entries:
             name = entry.name
             if entry.default is not _NONE:
                 known[f"_default_{name}"] = entry.default
@@ -129,12 +129,12 @@ else:
         exec(text, known)
         made = known["__init__"]
         made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
-        made.__annotations__ = {entry.name: entry.type for entry in cls.__record__} | {"return": "None"}
+        made.__annotations__ = {entry.name: entry.type for entry in cls._entries} | {"return": "None"}
         return made
 
     def _compare(cls, frozen):
-        compared = _values([entry.name for entry in cls.__record__ if entry.compare])
-        hashed = _values([entry.name for entry in cls.__record__ if entry.hash])
+        compared = _values([entry.name for entry in cls._entries if entry.compare])
+        hashed = _values([entry.name for entry in cls._entries if entry.hash])
 
         def equal(self, other):
             return compared(self) == compared(other) if other.__class__ is self.__class__ else NotImplemented
@@ -142,6 +142,7 @@ else:
         def digest(self):
             return hash(hashed(self))
 
+        equal.__name__, digest.__name__ = "__eq__", "__hash__"
         if "__eq__" not in vars(cls):
             cls.__eq__ = equal
         if frozen and not vars(cls).get("__hash__"):
@@ -155,7 +156,7 @@ else:
         return (lambda self: (getattr(self, names[0]),)) if names else (lambda self: ())
 
     def _repr(self):
-        told = ", ".join(f"{entry.name}={getattr(self, entry.name)!r}" for entry in self.__record__ if entry.repr)
+        told = ", ".join(f"{entry.name}={getattr(self, entry.name)!r}" for entry in self._entries if entry.repr)
         return f"{type(self).__qualname__}({told})"
 
     def _refuse_set(self, name, value):
@@ -165,15 +166,22 @@ else:
         raise AttributeError(f"cannot delete field {name!r}")
 
     def _get_state(self):
-        return [getattr(self, entry.name) for entry in self.__record__]
+        return [getattr(self, entry.name) for entry in self._entries]
 
     def _set_state(self, state):
-        for entry, value in zip(self.__record__, state, strict=True):
+        for entry, value in zip(self._entries, state, strict=True):
             object.__setattr__(self, entry.name, value)
+
+    # `help` tells a method by the name of its function
+    for _method, _name in (
+        *((_repr, "__repr__"), (_refuse_set, "__setattr__"), (_refuse_delete, "__delattr__")),
+        *((_get_state, "__getstate__"), (_set_state, "__setstate__")),
+    ):
+        _method.__name__ = _name
 
     def replace(value, /, **changes):
         """As `dataclasses.replace`."""
-        entries = getattr(value, "__record__", None)
+        entries = getattr(value, "_entries", None)
         if entries is None:
             import dataclasses
 
@@ -191,6 +199,6 @@ def names(value: object) -> tuple[str, ...]:
 
 def declared(value: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Name, type as written and metadata of each field of such an object or class."""
-    entries = value.__record__ if hasattr(value, "__record__") else value.__dataclass_fields__.values()
+    entries = value._entries if hasattr(value, "_entries") else value.__dataclass_fields__.values()
     for entry in entries:
         yield entry.name, str(entry.type), entry.metadata

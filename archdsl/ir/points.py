@@ -1,0 +1,93 @@
+"""Points of a space: drawn at random, told by name, and written out as the arch that each of them is."""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from archdsl.ir.decisions import Point, active
+from archdsl.ir.evaluate import DomainKey, domain_key
+from archdsl.ir.write import canonical
+from archdsl.lang import ast
+from archdsl.source import limits
+from archdsl.source.diagnostic import Report, SpecError
+from archdsl.source.record import names, replace
+
+if TYPE_CHECKING:
+    from archdsl.ir.space import Space
+
+# how often a point is drawn anew before the space is given up
+DRAWS = 500
+
+
+class Drawn(dict[DomainKey, int | Fraction]):
+    """A point: a value for each written domain. Printed, it has the decisions by name, as `Space.named` tells them."""
+
+    def __init__(self, values: Point, named: dict[str, str]) -> None:
+        super().__init__(values)
+        self.named = named
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{name} = {label}" for name, label in self.named.items()) + "}"
+
+
+def draw(space: Space, random: Random | int, *, require: bool) -> Drawn:
+    """As `Space.draw`."""
+    if isinstance(random, int) and not isinstance(random, bool):
+        random = Random(random)
+    if not isinstance(random, Random):
+        raise TypeError(f"`random` takes a random.Random or a whole number for a seed, not {random!r}")
+    refused: SpecError | None = None
+    for _ in range(DRAWS):
+        values = {decision.key: random.choice(decision.values) for decision in space.decisions}
+        point = Drawn(values, {found.path: found.label(values[found.key]) for found in active(space.decisions, values)})
+        if not require:
+            return point
+        try:
+            space.network(point)
+        except SpecError as error:
+            refused = error
+        else:
+            return point
+    raise ValueError(
+        f"{DRAWS} points drawn from `{space.name}`, and none that can be built and keeps `require`; the last is refused above"
+    ) from refused
+
+
+def settled_text(space: Space, point: Point, report: Report) -> str:
+    """The arch at a point as one self-contained text: each domain replaced by what the point has for it."""
+    from archdsl.lang.fmt import format_file
+
+    for decision in active(space.decisions, point):
+        if point.get(decision.key) not in decision.values:
+            raise ValueError(f"this is no point of `{space.name}`: it has no value of `{decision.path}`")
+    file = canonical(space.model, report)
+    return format_file(replace(file, items=tuple(_settled(item, point) for item in file.items), comments=()))
+
+
+def _settled(node: Any, point: Point) -> Any:
+    if isinstance(node, ast.Choice | ast.Range):
+        # what no decision reaches is never evaluated either
+        value = point.get(domain_key(node), 0)
+        return _settled(node.options[int(value)], point) if isinstance(node, ast.Choice) else _number(value, node)
+    changes = {}
+    for name in names(node):
+        value = getattr(node, name)
+        inner = value if isinstance(value, tuple) else (value,)
+        made = tuple(_settled(child, point) if hasattr(child, "span") else child for child in inner)
+        if any(new is not old for new, old in zip(made, inner, strict=True)):
+            changes[name] = made if isinstance(value, tuple) else made[0]
+    return replace(node, **changes) if changes else node
+
+
+def _number(value: int | Fraction, node: ast.Range) -> ast.Expr:
+    """A number of a range. Its ends and step are written out, so it has as many digits as they have."""
+    if isinstance(value, int):
+        number: ast.Expr = ast.Integer(abs(value), str(abs(value)), node.span)
+    else:
+        with localcontext(prec=2 * limits.NUMBER_LENGTH):
+            text = format(Decimal(abs(value.numerator)) / value.denominator, "f")
+        number = ast.Real(float(text), text, node.span)
+    return ast.Negate(number, node.span) if value < 0 else number
