@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from archdsl import arguments
+from archdsl.arguments import PathLike, SizeLike
 from archdsl.ir.assemble import assemble
 from archdsl.ir.counts import flops, params
 from archdsl.ir.digest import digest
@@ -27,16 +29,19 @@ from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Source, Span
 
 if TYPE_CHECKING:
-    from archdsl.ir.decisions import Decision
-    from archdsl.ir.space import Space
+    from random import Random
 
-PathLike = str | os.PathLike[str]
+    from archdsl.ir.decisions import Decision, Point
+    from archdsl.ir.points import Drawn
+    from archdsl.ir.space import Space
 
 
 class Spec:
     """A spec that was read, resolved and checked.
 
-    `kind` is `arch` or `space`; `diagnostics` has the warnings; `network` the resolved network (of a space: its base).
+    `kind` is `arch` or `space`; `network` the resolved network (of a space: its base); `expectations` what was expected and
+    counted. `missed` has an error for each expectation that fails, which `build` refuses; `diagnostics` these and all
+    warnings. `space` has the points of a space.
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class Spec:
         expectations: tuple[Expectation, ...],
         diagnostics: tuple[Diagnostic, ...],
         path: Path | None,
+        overrides: Overridden,
+        missed: tuple[Diagnostic, ...] = (),
     ) -> None:
         self.model = model
         self.kind: Literal["arch", "space"] = model.kind
@@ -54,6 +61,8 @@ class Spec:
         self.expectations = expectations
         self.diagnostics = diagnostics
         self.path = path
+        self.missed = missed
+        self._overrides: Overridden = overrides
         self.space: Space | None = None
 
     def __repr__(self) -> str:
@@ -90,17 +99,49 @@ class Spec:
         except Reported:
             raise SpecError(report.diagnostics) from None
 
-    def overridden(self, *, set: Mapping[str, object] | None = None, at: tuple[int, int] | None = None) -> Spec:
-        """The same spec with overrides put in, as `load` takes them."""
+    def overridden(self, *, set: Mapping[str, object] | None = None, at: SizeLike | None = None) -> Spec:
+        """The same spec with overrides put in, as `load` takes them, on top of those it was loaded with."""
         report = Report()
         spec: Spec | None = None
+        set, at = arguments.overrides(set), arguments.size(at)
         with report.guard():
-            model = apply_overrides(self.model, report, set=set, at=at)
-            spec = _of_model(model, report, self.path, overridden="values" if set else "size", work=Work())
-        report.raise_errors()
-        assert spec is not None
-        spec.diagnostics = report.diagnostics
+            model, base = _overridden(self.model, self.space.base_model if self.space else None, report, set, at)
+            # what was overridden stays so: only sizes may still be looked up
+            overrides: Overridden = "values" if set or self._overrides == "values" else "size" if at else self._overrides
+            if not report.error_count:
+                spec = _of_model(model, base, report, self.path, overridden=overrides, work=Work())
+        return _finished(spec, report)
+
+    def draw(self, random: Random | int, *, require: bool = True) -> Drawn:
+        """A point of a space, as `Space.draw` gives it."""
+        return self._as_space().draw(random, require=require)
+
+    def arch(self, point: Point) -> Spec:
+        """The arch at a point of a space, such as `draw` gives: a spec like any other, to build, count or write out.
+
+        Raises
+        ------
+        SpecError: it cannot be built, or `require` does not hold.
+        ValueError: the spec is no space, or this is no point of it.
+        """
+        from archdsl.ir.points import settled_text
+
+        space = self._as_space()
+        space.network(point)
+        report = Report()
+        try:
+            text = settled_text(space, point, report)
+        except Reported:
+            raise SpecError(report.diagnostics) from None
+        spec = loads(text)
+        # a key map is found by the names of the bases, in the folder of the file
+        spec.path, spec.model.lineage = self.path, self.model.lineage
         return spec
+
+    def _as_space(self) -> Space:
+        if self.space is None:
+            raise ValueError(f"`{self.name}` is an arch: it leaves nothing to choose")
+        return self.space
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -122,7 +163,7 @@ def load(
     spec: PathLike,
     *,
     set: Mapping[str, object] | None = None,
-    at: tuple[int, int] | None = None,
+    at: SizeLike | None = None,
     name: str | None = None,
 ) -> Spec:
     """Read, resolve and check a spec.
@@ -131,7 +172,7 @@ def load(
     ----------
     spec: a path, `FILE:NAME` for one arch of several, or `@name` for a packaged spec.
     set: overrides by path, such as `{"s3.depth": 9, "width": 96}`.
-    at: height and width of the input in pixels, in place of the spec's.
+    at: height and width of the input in pixels, in place of the spec's: `(64, 64)`, `"64x64"`, or `64` for a square.
     name: the arch or space of the file, where it has several.
 
     Raises
@@ -140,19 +181,21 @@ def load(
     """
     report = Report()
     library = Library(report)
-    loaded, chosen = _opened(os.fspath(spec), library)
+    set, at = arguments.overrides(set), arguments.size(at)
+    loaded, chosen = _opened(arguments.path(spec), library)
     return _spec(library, loaded, name or chosen, set, at)
 
 
-def loads(
-    text: str, *, set: Mapping[str, object] | None = None, at: tuple[int, int] | None = None, name: str | None = None
-) -> Spec:
+def loads(text: str, *, set: Mapping[str, object] | None = None, at: SizeLike | None = None, name: str | None = None) -> Spec:
     """As `load`, for a spec given as text. It may import packaged specs only."""
     from archdsl.source.files import source_from_bytes
 
+    if not isinstance(text, str):
+        raise TypeError(f"`text` takes a spec as text, not {type(text).__name__}")
     report = Report()
     library = Library(report)
     loaded: LoadedFile | None = None
+    set, at = arguments.overrides(set), arguments.size(at)
     with report.guard():
         loaded = library.text(source_from_bytes("<text>", text.encode("utf-8", "surrogatepass"), report))
     return _spec(library, loaded, name, set, at)
@@ -167,10 +210,15 @@ def _spec(
         with report.guard():
             item = _choose(loaded, name, report)
             spec = _resolved(library, loaded, item, set, at)
+    return _finished(spec, report)
+
+
+def _finished(spec: Spec | None, report: Report) -> Spec:
+    """The spec with all that was said of it. A missed expectation does not keep a spec from being looked at."""
     report.raise_errors()
     if spec is None:
         raise SpecError(report.diagnostics)
-    spec.diagnostics = report.diagnostics
+    spec.diagnostics = (*report.diagnostics, *spec.missed)
     return spec
 
 
@@ -184,25 +232,41 @@ def _resolved(
     report = library.report
     before = report.error_count
     written = assemble(item, loaded, library)
-    model = apply_overrides(written, report, set=set, at=at)
+    base: Model | None = None
+    if isinstance(item, ast.Space):
+        found = loaded.find(item.base.id)
+        assert found is not None and isinstance(found[0], ast.Arch)
+        base = assemble(found[0], found[1], library)
+    overridden: Overridden = "values" if set else "size" if at else "no"
+    model, base = _overridden(written, base, report, set, at)
     if report.error_count > before:
         return None
-    if model.kind == "space":
+    return _of_model(model, base, report, loaded.path, overridden=overridden, work=library.work)
+
+
+def _overridden(
+    model: Model, base: Model | None, report: Report, set: Mapping[str, object] | None, at: tuple[int, int] | None
+) -> tuple[Model, Model | None]:
+    """A model, and the base of a space, with the same overrides put in."""
+    return (
+        apply_overrides(model, report, set=set, at=at),
+        None if base is None else apply_overrides(base, report, set=set, at=at),
+    )
+
+
+def _of_model(
+    model: Model, base: Model | None, report: Report, path: Path | None, *, overridden: Overridden, work: Work
+) -> Spec | None:
+    """The spec of a model, over `base` if it is a space; None if something in it is wrong, which was then reported."""
+    if base is not None:
         from archdsl.ir.space import Space
 
-        space = Space.of(model, library, loaded, item, report)
-        network = space.base_network if space else None
-        if space is None or network is None:
+        space = Space.of(model, base, report, work)
+        if space is None:
             return None
-        spec = Spec(model, network, (), (), loaded.path)
-        spec.space = space
-        return spec
-    overridden: Overridden = "values" if set else "size" if at else "no"
-    return _of_model(model, report, loaded.path, overridden=overridden, work=library.work)
-
-
-def _of_model(model: Model, report: Report, path: Path | None, *, overridden: Overridden, work: Work) -> Spec | None:
-    """The spec of an arch's model; None if something in it is wrong, which was then reported."""
+        found = Spec(model, space.base_network, (), (), path, overridden)
+        found.space = space
+        return found
     arch = resolve(model, report, work=work)
     network = place(arch, report, work=work) if arch else None
 
@@ -214,8 +278,9 @@ def _of_model(model: Model, report: Report, path: Path | None, *, overridden: Ov
                 return found
         raise SpecError(quiet.errors)
 
-    expectations = check_expectations(model.expects, network, report, at=network_at, overridden=overridden)
-    return Spec(model, network, expectations, (), path) if network else None
+    missed = Report()
+    expectations = check_expectations(model.expects, network, report, missed, at=network_at, overridden=overridden)
+    return Spec(model, network, expectations, (), path, overridden, missed.diagnostics) if network else None
 
 
 def _opened(spec: str, library: Library) -> tuple[LoadedFile | None, str | None]:
@@ -275,14 +340,15 @@ def _choose(loaded: LoadedFile, name: str | None, report: Report) -> ast.Arch | 
 
 
 def check(
-    specs: PathLike | Sequence[PathLike], *, set: Mapping[str, object] | None = None, at: tuple[int, int] | None = None
+    specs: PathLike | Sequence[PathLike], *, set: Mapping[str, object] | None = None, at: SizeLike | None = None
 ) -> tuple[Diagnostic, ...]:
     """Everything there is to say about specs: of each file every arch and space, or the one that is named. Raises nothing."""
     report = Report()
+    set, at = arguments.overrides(set), arguments.size(at)
     for spec in [specs] if isinstance(specs, str | os.PathLike) else specs:
         # each file has a library of its own: the root of its imports is its own folder
         library = Library(report)
-        loaded, name = _opened(os.fspath(spec), library)
+        loaded, name = _opened(arguments.path(spec), library)
         if loaded is not None:
             _check_file(library, loaded, name, set, at)
     return report.diagnostics
@@ -310,5 +376,7 @@ def _check_file(
             break
         with report.guard():
             spec = _resolved(library, loaded, item, set, at)
+            for diagnostic in spec.missed if spec else ():
+                report.add(diagnostic)
             if spec and spec.space:
                 spec.space.warn_of_infeasible(report, library.work)

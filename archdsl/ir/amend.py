@@ -132,7 +132,8 @@ class Refinement:
         if isinstance(child, ast.Choice):
             return replace(child, options=tuple(self.merge(place, base, option) for option in child.options))
         named = self.component(place, child)
-        if named is None or named != self.component(place, base):
+        # a call that is wrong by itself stays as it is, for evaluation to tell
+        if named is None or named != self.component(place, base) or not _well_formed(child):
             return child
         told = self._arguments(place, child, named)
         written = self._arguments(place, base, named)
@@ -199,6 +200,14 @@ class Refinement:
                 argument = replace(argument, name=ast.Ident(name, argument.span))
             own[argument.name.id] = argument  # type: ignore[union-attr]
         return own
+
+
+def _well_formed(expr: ast.Expr) -> bool:
+    """Whether a call gives each field once, and at most one by place."""
+    if not isinstance(expr, ast.Call):
+        return True
+    names = [argument.name.id for argument in expr.arguments if argument.name is not None]
+    return len(names) == len(set(names)) and len(expr.arguments) - len(names) <= 1
 
 
 def _head_name(expr: ast.Expr) -> ast.Name:

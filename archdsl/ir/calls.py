@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from archdsl.ir import values
 from archdsl.ir.complete import composed
 from archdsl.ir.lookup import STRUCTURE, entered, read_name
-from archdsl.ir.part import Concat, Fit, Origin, Split
+from archdsl.ir.part import Concat, Fit, Origin, Split, first_reads
 from archdsl.ir.values import Built, Function, Partial, Ramp, Val, blame, is_number, kind_of, origin_notes, relabelled
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note
@@ -168,6 +168,16 @@ def _structure(env: Env, word: str, call: ast.Call) -> Val:
         env.report.fail("missing-field", f"`{word}` takes at least two parts", call.span, help=f"write `{word}(a, b)`")
     parts = [env.part(argument) for argument in arguments]
     inner = tuple(b.part for b in parts)
+    if word == "split":
+        for each in inner:
+            if first_reads(each):
+                env.report.fail(
+                    "wrong-type",
+                    "each part of `split` works on its own group of channels",
+                    each.span,
+                    "this reads a value instead",
+                    help="`concat` joins values: `concat(a, b)`",
+                )
     if word == "concat":
         return composed(env, Concat(inner, call.span), parts, call.span)
     if sizes is not None and len(sizes) != len(inner):

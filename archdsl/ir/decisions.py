@@ -12,7 +12,7 @@ from archdsl.ir.values import show_number
 from archdsl.lang import ast
 from archdsl.schema import registry
 from archdsl.source import limits
-from archdsl.source.diagnostic import Report
+from archdsl.source.diagnostic import Note, Report, Reported
 from archdsl.source.limits import EVALUATION_DEPTH
 from archdsl.source.record import dataclass
 from archdsl.source.text import Span
@@ -119,6 +119,7 @@ class _Finder:
         self.found: list[Decision] = []
         self.paths: dict[str, int] = {}
         self.keys: set[DomainKey] = set()
+        self.values = 0
 
     def walk(self, expr: ast.Expr, path: str, *, bare: bool, parent: tuple[DomainKey, int] | None) -> None:
         """Find the domains of an expression. `bare`: it is all that stands at its place, so a call adds no name of its own."""
@@ -135,14 +136,33 @@ class _Finder:
 
     def refuse(self, expr: ast.Expr, path: str) -> None:
         """Report the domains of an expression whose value all points share."""
-        for domain in domains_in(expr):
-            self.report.error(
-                "misplaced-domain",
-                f"`{path}` has one value in all of a space",
-                domain.span,
-                "alternatives cannot stand here",
-                help="write one arch for each, and a space over each",
-            )
+        for inner in (expr, *self._behind(expr)):
+            for domain in domains_in(inner):
+                notes = [] if inner is expr else [Note(f"`{path}` reads it here", expr.span)]
+                self.report.error(
+                    "misplaced-domain",
+                    f"`{path}` has one value in all of a space",
+                    domain.span,
+                    "alternatives cannot stand here",
+                    notes=notes,
+                    help="write one arch for each, and a space over each",
+                )
+
+    def _behind(self, expr: ast.Expr) -> Iterator[ast.Expr]:
+        """The values of all lets that an expression reaches by name, wherever they are given."""
+        seen: set[Span] = set()
+        waiting: list[ast.Syntax] = [expr]
+        while waiting:
+            for node in ast.walk(waiting.pop()):
+                if not isinstance(node, ast.Name):
+                    continue
+                lets = [place.lets[node.id] for place in self.model.places() if node.id in place.lets]
+                found = self.model.file_let(node.id, node.span.source)
+                for let in (*lets, *([found] if isinstance(found, ast.Let) else [])):
+                    if let.span not in seen:
+                        seen.add(let.span)
+                        waiting.append(let.value)
+                        yield let.value
 
     def _choice(self, choice: ast.Choice, path: str, parent: tuple[DomainKey, int] | None) -> None:
         key = domain_key(choice)
@@ -169,6 +189,16 @@ class _Finder:
             )
         self.keys.add(decision.key)
         self.found.append(decision)
+
+    def _reserve(self, count: int, span: Span) -> None:
+        """Refuse more values than the decisions of a space may have together, before they are made; said once."""
+        full = self.values > limits.VALUES
+        self.values += count
+        if full:
+            raise Reported
+        if self.values > limits.VALUES:
+            message = f"the decisions of a space may have at most {limits.VALUES:_} values together"
+            self.report.fail("limit-exceeded", message, span, "more than that with these", help="choose larger steps")
 
     def _free(self, path: str) -> str:
         count = self.paths.get(path, 0) + 1
@@ -243,6 +273,7 @@ class _Finder:
                 f"this one has {count:_}",
                 help="choose a larger step",
             )
+        self._reserve(count, span.span)
         numbers = [start + index * step for index in range(count)]
         return tuple(number.numerator if number.denominator == 1 else number for number in numbers)
 

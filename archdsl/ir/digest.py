@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from archdsl.ir.naming import has_state
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage
-from archdsl.ir.part import DropPath, Leaf, Read, Split, Sum
+from archdsl.ir.part import Chain, DropPath, Leaf, Read, Split, Sum
 from archdsl.schema.component import Component
 from archdsl.source import record
 
@@ -58,8 +58,18 @@ def _part(placed: Placed | None, inside: Callable[[Placed | None], str], name: s
         detail = part.rate
     elif isinstance(part, Read):
         detail = part.value
-    inner = ", ".join(inside(child) for child in placed.children)
+    children = _flat(placed) if isinstance(part, Chain) else placed.children
+    inner = ", ".join(inside(child) for child in children)
     return f"{name}:{type(part).__name__}{detail}({inner})"
+
+
+def _flat(chain: Placed) -> Iterator[Placed]:
+    """The parts of a chain, those of nameless chains in it among them: parentheses change nothing."""
+    for child in chain.children:
+        if isinstance(child.part, Chain) and child.name is None:
+            yield from _flat(child)
+        else:
+            yield child
 
 
 def component_text(component: Component) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Literal
 
-from archdsl.ir.counts import Closed, closed_form, shares
+from archdsl.ir.counts import Closed, closed_form, shares, short
 from archdsl.ir.network import Network
 from archdsl.lang import ast
 from archdsl.schema.units import Size
@@ -114,21 +114,22 @@ def check_expectations(
     expects: tuple[ast.Expect, ...],
     network: Network | None,
     report: Report,
+    missed: Report,
     *,
     at: Callable[[Size], Network],
     overridden: Overridden,
 ) -> tuple[Expectation, ...]:
-    """Hold every `expect` line against the counts.
+    """Hold every `expect` line against the counts. What is wrong with a line goes to `report`, a count it misses to `missed`.
 
     `network` is the spec as asked for; `at` gives the spec at another input size, or raises `SpecError`. They are about the
     spec as written: with another size (`overridden` is `size`) only lines that name this size are checked, after other
     overrides (`values`) none.
     """
     found = []
-    counted = _Counted(network, at, report)
+    counted = _Counted(network, at, missed)
     for line in expects:
         with report.guard():
-            found.append(_checked(line, counted, report, overridden))
+            found.append(_checked(line, counted, report, missed, overridden))
     return tuple(found)
 
 
@@ -175,6 +176,7 @@ def _checked(
     line: ast.Expect,
     counts: _Counted,
     report: Report,
+    missed: Report,
     overridden: Overridden,
 ) -> Expectation:
     quantity = quantity_of(line.quantity, report)
@@ -205,7 +207,7 @@ def _checked(
     if because is not None:
         return told(counted, "recorded")
     accepts = f"{accepted.low:_}" if accepted.exact else f"{accepted.low:_} to {accepted.high:_}"
-    report.error(
+    missed.error(
         "expectation-failed",
         f"{quantity} is {_like(counted, line.value)}, the spec expects {written}",
         line.value.span,
@@ -220,5 +222,7 @@ def _like(count: int, written: ast.Expr) -> str:
     """A count with the digits and unit of what was written."""
     if isinstance(written, ast.Quantity) and written.unit in UNITS:
         decimals = len(written.number.partition(".")[2])
-        return f"{count / UNITS[written.unit]:.{decimals}f}{written.unit}"
+        shown = f"{count / UNITS[written.unit]:.{decimals}f}"
+        # nothing but zeros would say that nothing was counted
+        return f"{shown}{written.unit}" if float(shown) else short(count)
     return f"{count:_}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
-from archdsl.ir.part import Arch, Chain, Concat, Part, Read, Stage, Sum, Value, walk_parts
+from archdsl.ir.part import Arch, Part, Read, Stage, Value, first_reads, walk_parts
 from archdsl.source.diagnostic import Report
 from archdsl.source.text import Span
 
@@ -26,7 +26,7 @@ def given(arch: Arch) -> dict[str, str]:
         reads[head.name] = before
     # a value that begins by reading others needs nothing else
     for name, part, _ in _sources(arch):
-        first = next(iter(_first_reads(part)), None)
+        first = next(iter(first_reads(part)), None)
         if first is not None:
             reads[name] = first.value
     return reads
@@ -143,14 +143,3 @@ def warn_of_unread(arch: Arch, reads: dict[str, str], report: Report) -> None:
                 "computed for nothing",
                 help="read it somewhere, or leave it out",
             )
-
-
-def _first_reads(part: Part) -> Iterator[Read]:
-    """The values that a part begins with."""
-    if isinstance(part, Read):
-        yield part
-    elif isinstance(part, Chain):
-        yield from _first_reads(part.parts[0])
-    elif isinstance(part, Sum | Concat):
-        for inner in part.parts:
-            yield from _first_reads(inner)

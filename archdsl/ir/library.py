@@ -215,7 +215,7 @@ class Library:
                 "there is no folder to look in",
                 help="save the spec as a file, or import `@name`",
             )
-        folder = loaded.path.parent if loaded.path else root
+        folder = (loaded.path.resolve() if loaded.path.is_symlink() else loaded.path).parent if loaded.path else root
         real = Path(os.path.realpath(folder.joinpath(*parts)))
         if not real.is_relative_to(root):
             self.report.fail(

@@ -201,6 +201,16 @@ def unknown_name(env: Env, name: ast.Name) -> NoReturn:
     if (loaded and word in loaded.failed) or word in env.context.missing or name.span in env.context.unknown:
         raise Reported
     env.context.unknown.add(name.span)
+    if word == "classes":
+        env.context.missing.add(word)
+        env.report.fail(
+            "missing-attribute",
+            f"`{env.context.model.name}` does not say how many classes it tells apart",
+            env.context.model.span,
+            "no `classes`",
+            notes=[Note(f"{env.where} asks for it", name.span)],
+            help="write `classes = 1000`",
+        )
     # a let of some other stage, or a let that this stage lacks, is a name without a value here
     elsewhere = [
         place for place in env.context.model.places() if word in place.lets or (word in READABLE and word in place.attributes)

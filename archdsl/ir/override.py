@@ -25,6 +25,10 @@ def override(model: Model, source: Source, report: Report) -> Model:
     from archdsl.lang.parse import parse_override
 
     path, value = parse_override(source, report)
+    home = model.files.get(model.span.source)
+    if home is not None:
+        # the text of an override reads the names of the file it overrides
+        model.files[source] = home
     return _amended(model, _Target(model, path, report).child(value), report)
 
 

@@ -145,12 +145,12 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Arch:
-    """A whole arch, every name resolved. `logits` is what evaluation returns, over the heads."""
+    """A whole arch, every name resolved. `logits` is what evaluation returns, over the heads; `classes` None: as they come."""
 
     name: str
     image: FeatureMap
     image_span: Span = field(compare=False)
-    classes: int
+    classes: int | None
     stem: Part | None
     stages: tuple[Stage, ...]
     nodes: tuple[Value, ...]
@@ -175,3 +175,15 @@ def walk_parts(part: Part) -> Iterator[Part]:
         here = stack.pop()
         yield here
         stack.extend(reversed(parts_of(here)))
+
+
+def first_reads(part: Part) -> tuple[Read, ...]:
+    """The values that a part begins with, in reading order; none where it works on what comes in."""
+    if isinstance(part, Read):
+        return (part,)
+    if isinstance(part, Chain):
+        return first_reads(part.parts[0])
+    if isinstance(part, Sum | Concat):
+        inner = [first_reads(each) for each in part.parts]
+        return tuple(read for reads in inner for read in reads) if all(inner) else ()
+    return ()

@@ -21,19 +21,6 @@ def read_values(placed: Placed | None) -> frozenset[str]:
     return frozenset(found.part.value for found in inside(placed) if isinstance(found.part, parts.Read))
 
 
-def reads_input(placed: Placed) -> bool:
-    """Whether a placed part looks at the map that comes in, rather than only at values it names."""
-    match placed.part:
-        case parts.Read():
-            return False
-        case parts.Chain():
-            return not placed.children or reads_input(placed.children[0])
-        case parts.Sum() | parts.Concat() | parts.Split():
-            return any(reads_input(child) for child in placed.children)
-        case _:
-            return True
-
-
 def sources(network: Network, name: str) -> frozenset[str]:
     """The values that a stage, node or head is computed from; "" is the output of the stem."""
     value = network.values[name]
@@ -43,10 +30,10 @@ def sources(network: Network, name: str) -> frozenset[str]:
             for line in block.lines:
                 pieces += [line.body, line.skip]
         found = frozenset[str]().union(*(read_values(piece) for piece in pieces))
-        given = value.source is None or reads_input(value.source)
+        given = value.source is None or not parts.first_reads(value.source.part)
     else:
         found = read_values(value)
-        given = reads_input(value)
+        given = not parts.first_reads(value.part)
     return found | {network.reads.get(name, "")} if given else found
 
 

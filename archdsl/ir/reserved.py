@@ -1,6 +1,6 @@
-"""Names that no part, stage, node or head can have: attributes of every torch module, so that none could be reached by it.
+"""Names that no part, stage, node or head can have: attributes of the modules that own them, so that none could be reached.
 
-A list, because the front end does not import torch; a test holds it against torch.
+A list, because the front end does not import torch; a test holds it against torch and against the modules of a build.
 """
 
 from __future__ import annotations
@@ -99,3 +99,13 @@ RESERVED: Final = frozenset(
         "zero_grad",
     ]
 )
+
+
+def is_reserved(name: str) -> bool:
+    """Whether modules have an attribute of that name, or Python may give them one: `__init__`."""
+    return name in RESERVED or (name.startswith("__") and name.endswith("__"))
+
+
+def other_name(name: str) -> str:
+    """A name like a reserved one that can be given."""
+    return f"{name.strip('_')}_part".lstrip("_")

@@ -12,7 +12,7 @@ from archdsl.ir.attributes import attribute, count
 from archdsl.ir.evaluate import Context, DomainKey, Env
 from archdsl.ir.lookup import STRUCTURE
 from archdsl.ir.model import Model
-from archdsl.ir.part import Arch, Chain, Part, Read, Value, parts_of, walk_parts
+from archdsl.ir.part import Arch, Part, Read, Value, first_reads, walk_parts
 from archdsl.ir.stages import StageResolver
 from archdsl.ir.values import Val, kind_of
 from archdsl.ir.work import Work
@@ -74,7 +74,7 @@ class _Resolver:
             self._missing("missing-head", "an arch needs a head", "write `head = mean -> linear(classes)`")
         logits = self.attempt(self._logits) if model.heads else None
         self._unused_lets()
-        if self.attempt.failures or image is None or classes is None or logits is None:
+        if self.attempt.failures or image is None or logits is None:
             return None
         image_map, image_span = image
         return Arch(
@@ -128,18 +128,9 @@ class _Resolver:
             )
         return image, val.span
 
-    def _classes(self) -> int:
+    def _classes(self) -> int | None:
         val = attribute(self.top, "classes")
-        if val is None:
-            self.context.missing.add("classes")
-            self.report.fail(
-                "missing-attribute",
-                f"`{self.model.name}` does not say how many classes it tells apart",
-                self.model.span,
-                "no `classes`",
-                help="write `classes = 1000`",
-            )
-        return count(val, "classes", limits.MAGNITUDE, self.report)
+        return None if val is None else count(val, "classes", limits.MAGNITUDE, self.report)
 
     def _too_deep(self) -> None:
         self.attempt.failures += 1
@@ -176,7 +167,7 @@ class _Resolver:
         if isinstance(head, ast.Name) and head.id not in STRUCTURE and env.bound(head) is None and registry.lookup(head.id):
             self._without_source(node, head.span)
         part = env.part(node.value).part
-        if not begins_with_value(part):
+        if not first_reads(part):
             self._without_source(node, first.span)
         return Value(node.name.id, part, node.name.span)
 
@@ -212,7 +203,7 @@ class _Resolver:
             return Read(name or "head", head.span)
         part = self.top.part(attribute.value).part
         heads = {name or "head" for name in model.heads}
-        if not begins_with_value(part) or not any(isinstance(p, Read) and p.value in heads for p in walk_parts(part)):
+        if not first_reads(part) or not any(isinstance(p, Read) and p.value in heads for p in walk_parts(part)):
             self.report.fail(
                 "no-logits",
                 "`logits` is made of heads",
@@ -236,17 +227,3 @@ class _Resolver:
                         "nothing reads it",
                         help="leave it out, or use it",
                     )
-
-
-def begins_with_value(part: Part) -> bool:
-    """Whether a part starts from a named value, so that nothing need come in."""
-    stack = [part]
-    while stack:
-        here = stack.pop()
-        inner = parts_of(here)
-        if isinstance(here, Read):
-            continue
-        if not inner:
-            return False
-        stack.extend(inner[:1] if isinstance(here, Chain) else inner)
-    return True

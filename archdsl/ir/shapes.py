@@ -104,7 +104,7 @@ class _Placer:
         network = Network(
             name=arch.name,
             image=arch.image,
-            classes=arch.classes,
+            classes=arch.classes or logits.y.channels,
             stem=stem,
             stages=tuple(stages),
             nodes=tuple(node.name for node in arch.nodes),

@@ -55,7 +55,7 @@ class PlacedSite:
 
     def require(self, holds: bool, message: str, *, field: str | None = None, label: str = "", help: str = "") -> None:
         if not holds:
-            self._refuse("field-mismatch" if field else "shape-mismatch", message, field, label, help)
+            self._refuse("field-mismatch", message, field, label, help)
 
     def require_map(self, x: FeatureMap) -> Size:
         if x.size is None:

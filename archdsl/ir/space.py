@@ -11,17 +11,16 @@ from math import prod
 from random import Random
 from typing import Literal
 
-from archdsl.ir.assemble import assemble
 from archdsl.ir.base_point import BasePoint
 from archdsl.ir.counts import flops, params
 from archdsl.ir.decisions import Decision, Point, active, decisions_of
 from archdsl.ir.evaluate import Context, DomainKey, Env
 from archdsl.ir.expect import amount, counted_by, quantity_of, size_at
-from archdsl.ir.library import Library, LoadedFile
 from archdsl.ir.model import Model
 from archdsl.ir.network import Network
 from archdsl.ir.override import resized
 from archdsl.ir.part import Arch, Stage
+from archdsl.ir.points import Drawn, draw
 from archdsl.ir.resolve import resolve
 from archdsl.ir.shapes import place
 from archdsl.ir.values import is_number
@@ -76,6 +75,7 @@ class Space:
     def __init__(
         self,
         model: Model,
+        base_model: Model,
         decisions: tuple[Decision, ...],
         base_point: dict[DomainKey, int | Fraction],
         base_network: Network,
@@ -83,6 +83,7 @@ class Space:
         objectives: tuple[Objective, ...],
     ) -> None:
         self.model = model
+        self.base_model = base_model
         self.name = model.name
         self.decisions = decisions
         self.base_point = base_point
@@ -91,13 +92,9 @@ class Space:
         self.objectives = objectives
 
     @staticmethod
-    def of(model: Model, library: Library, loaded: LoadedFile, item: ast.Arch | ast.Space, report: Report) -> Space | None:
-        """The space of a model; None if something in it is wrong, which was then reported."""
-        assert isinstance(item, ast.Space)
-        before, work = report.error_count, library.work
-        found = loaded.find(item.base.id)
-        assert found is not None and isinstance(found[0], ast.Arch)
-        base_model = assemble(found[0], found[1], library)
+    def of(model: Model, base_model: Model, report: Report, work: Work) -> Space | None:
+        """The space of a model over that of its base; None if something in it is wrong, which was then reported."""
+        before = report.error_count
         base_arch = resolve(base_model, report, work=work)
         base_network = place(base_arch, report, work=work) if base_arch else None
         decisions = decisions_of(model, report)
@@ -112,7 +109,7 @@ class Space:
             point = BasePoint(model, base_model, base_network, decisions, report, work).find()
         if point is None:
             return None
-        space = Space(model, decisions, point, base_network, budgets, objectives)
+        space = Space(model, base_model, decisions, point, base_network, budgets, objectives)
         arch = resolve(model, report, point, work=work)
         network = place(arch, report, work=work) if arch else None
         if arch is None or network is None:
@@ -139,9 +136,20 @@ class Space:
 
         return below(None)
 
-    def draw(self, random: Random) -> dict[DomainKey, int | Fraction]:
-        """A value for each decision, uniform over its domain. Budgets and `require` are not looked at."""
-        return {decision.key: random.choice(decision.values) for decision in self.decisions}
+    def draw(self, random: Random | int, *, require: bool = True) -> Drawn:
+        """A value for each decision, uniform over its domain, drawn again until the point can be built and keeps `require`.
+
+        Budgets are not looked at; with `require=False` nothing is.
+
+        Parameters
+        ----------
+        random: a `random.Random`, or a seed for one.
+
+        Raises
+        ------
+        ValueError: no such point was found in 500 draws.
+        """
+        return draw(self, random, require=require)
 
     def named(self, point: Point) -> dict[str, str]:
         """The decisions that exist at a point, by path, as a reader writes them."""

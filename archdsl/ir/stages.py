@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 from archdsl.ir.attempt import Attempt
@@ -132,7 +132,7 @@ class StageResolver:
                     period = block.cycle[0]
                     resolved = {}
                     key = (*key[:2], index % period)
-                if not any(isinstance(part, DropPath) for line in lines for part in walk_parts(line.body)):
+                if not any(isinstance(part, DropPath) for line in lines for part in _parts(line)):
                     resolved[key] = lines
             blocks.append(Block(lines, rates[index]))
         self._unused_slots(env, read)
@@ -220,3 +220,10 @@ class StageResolver:
                     "given, and not read",
                     help=f"write `residual layernorm -> {slot}` in the layout, or leave this out",
                 )
+
+
+def _parts(line: Line) -> Iterator[Part]:
+    """Everything in the body and the skip of a line."""
+    yield from walk_parts(line.body)
+    if line.skip is not None:
+        yield from walk_parts(line.skip)

@@ -7,7 +7,7 @@ from archdsl.ir.naming import has_state
 from archdsl.ir.network import Network, network_parts
 from archdsl.ir.part import Arch, Leaf, Stage, Value, walk_parts
 from archdsl.ir.reach import inside
-from archdsl.ir.reserved import RESERVED
+from archdsl.ir.reserved import is_reserved, other_name
 from archdsl.ir.work import Work
 from archdsl.schema.cost import FREE, Cost
 from archdsl.source import limits
@@ -69,15 +69,16 @@ def _check_labels(network: Network, arch: Arch, report: Report) -> None:
     written = {placed.name: placed.part.span for root in roots for placed in inside(root) if placed.name}
     values: list[Stage | Value] = [*arch.stages, *arch.nodes, *arch.heads]
     written |= {value.name: value.span for value in values}
-    for name in sorted(RESERVED & written.keys()):
+    refused = sorted(filter(is_reserved, written))
+    for name in refused:
         report.error(
             "reserved-label",
             f"`{name}` cannot name a part: every torch module has an attribute of that name",
             written[name],
             "it would be part of a name in the state_dict",
-            help=f"give the let, stage, node or head another name, such as `{name}_part`",
+            help=f"give the let, stage, node or head another name, such as `{other_name(name)}`",
         )
-    if RESERVED & written.keys():
+    if refused:
         raise Reported
 
 
@@ -90,6 +91,14 @@ def _check_logits(network: Network, arch: Arch, report: Report) -> None:
             "this has some",
             help="move the part with weights into a head",
         )
+    if network.logits.y.channels != network.classes:
+        report.fail(
+            "classes-mismatch",
+            "the logits have one channel for each class",
+            arch.heads[0].span,
+            f"{network.logits.y.channels} come out, and `classes` is {network.classes}",
+            help="end the head with `linear(classes)`, or correct `classes`",
+        )
     # for classification the pooling was forgotten; for dense tasks a map is meant
     if network.logits.y.size is not None:
         report.warn(
@@ -97,5 +106,5 @@ def _check_logits(network: Network, arch: Arch, report: Report) -> None:
             "the logits are a map, one prediction for each position",
             arch.heads[0].span,
             f"{network.logits.y} comes out",
-            help="for one prediction an image pool first: `head = mean -> linear(classes)`",
+            help="to predict once for each image, pool first: `head = mean -> linear(classes)`",
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NoReturn
+
 from archdsl.ir.model import Model, Place
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note, Report
@@ -57,38 +60,58 @@ def _items(place: Place) -> tuple[ast.StageItem, ...]:
 
 
 def _helpers(model: Model, report: Report) -> list[ast.Let | ast.Layout]:
-    """The lets and layouts of files that the model's expressions reach, in the order met."""
+    """The lets and layouts of files that the model's expressions reach, in the order met.
+
+    In one file each of them is in sight of every expression. Where a word of another file means something else, that is
+    an error: the text would say another network.
+    """
     found: dict[str, ast.Let | ast.Layout] = {}
     waiting: list[ast.Syntax] = []
     for place in model.places():
         waiting += _place(place)
     waiting += [*model.layouts.values(), *model.nodes.values(), *model.heads.values()]
+    names: list[ast.Name] = []
     while waiting:
-        for node in ast.walk(waiting.pop(0)):
-            if not isinstance(node, ast.Name):
+        for name in _free_names(waiting.pop(0), frozenset()):
+            # what the arch itself binds hides every file's let
+            if name.id in model.place.lets:
                 continue
-            helper = model.file_let(node.id, node.span.source)
-            if helper is None or helper.name is None or _bound_everywhere(model, node.id):
-                continue
-            known = found.get(node.id)
-            if known is None:
-                found[node.id] = helper
+            names.append(name)
+            helper = model.file_let(name.id, name.span.source)
+            if helper is not None and name.id not in found:
+                found[name.id] = helper
                 waiting.append(helper)
-            elif known is not helper and known.name is not None:
-                report.fail(
-                    "duplicate-name",
-                    f"`{node.id}` means two things in `{model.name}`",
-                    helper.name.span,
-                    "defined here, in one file",
-                    notes=[Note("and here, in another", known.name.span)],
-                    help="rename one of them, so that the arch can be written out as one file",
-                )
+    for name in names:
+        helper = found.get(name.id)
+        if helper is not None and helper is not model.file_let(name.id, name.span.source):
+            _two_things(model, name, helper, report)
+    if model.name in found:
+        _two_things(model, ast.Name(model.name, model.span), found[model.name], report)
     return list(found.values())
 
 
-def _bound_everywhere(model: Model, name: str) -> bool:
-    """Whether the arch itself binds a name, so that no file's let is seen behind it."""
-    return name in model.place.lets
+def _two_things(model: Model, name: ast.Name, helper: ast.Let | ast.Layout, report: Report) -> NoReturn:
+    assert helper.name is not None
+    report.fail(
+        "duplicate-name",
+        f"`{name.id}` means two things in `{model.name}`",
+        helper.name.span,
+        "defined here, for the expressions of this file",
+        notes=[Note("and something else here", name.span)],
+        help="rename it, so that the arch can be written out as one file",
+    )
+
+
+def _free_names(node: ast.Syntax, bound: frozenset[str]) -> Iterator[ast.Name]:
+    """The names in a piece of syntax that are not the parameters of a let or layout around them."""
+    if isinstance(node, ast.Name):
+        if node.id not in bound:
+            yield node
+        return
+    if isinstance(node, ast.Let | ast.Layout) and node.params:
+        bound = bound | {param.name.id for param in node.params}
+    for child in ast.children(node):
+        yield from _free_names(child, bound)
 
 
 def canonical_text(model: Model, report: Report) -> str:

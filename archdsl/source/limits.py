@@ -10,6 +10,8 @@ TOKENS: Final = 100_000  # a comment is one
 YAML_CHARACTERS: Final = 512 * 1024
 YAML_NODES: Final = 50_000  # maps, lists, keys and values
 YAML_DEPTH: Final = 64  # maps and lists open at one place
+KEY_MAP_RULES: Final = 2_000  # a rule with ranges counts once for each combination of their numbers
+FOLDER_ENTRIES: Final = 100_000  # looked at in a folder that stands for its specs
 
 # --- what is written ---
 NAME_LENGTH: Final = 64
@@ -38,5 +40,6 @@ PARAMETERS: Final = 5_000_000_000
 ELEMENTS: Final = 2**31  # of one image's map anywhere in the network
 DECISIONS: Final = 1_000
 DOMAIN: Final = 10_000  # values of one range
+VALUES: Final = 100_000  # of all decisions of a space
 SIZES: Final = 16  # other inputs at which an arch says what it expects
 OPERATIONS: Final = 10**14  # for one image
