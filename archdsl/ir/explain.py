@@ -26,11 +26,12 @@ def explain(model: Model, path: str, report: Report) -> list[tuple[str, Span]]:
         if written is None:
             continue
         where = place.path or model.name
-        found, hops = f"`{' '.join(written.value.span.text.split())}`", ()
+        found = f"`{' '.join(written.value.span.text.split())}`"
+        hops: tuple[tuple[str, Span], ...] = ()
         # what cannot be said here, such as a part that takes its stage's `dim`, stands as it is written
         with env.report.guard():
             val = env.evaluate(written.value)
-            found, hops = _shown(val), val.origin.hops  # type: ignore[assignment]
+            found, hops = _shown(val), val.origin.hops
         text = f"{path} is {found}, written in {where}" if where != path else f"{path} is {found}"
         return [(text, written.value.span), *((f"through `{hop}`", span) for hop, span in hops)]
     _unknown(model, path, report)
