@@ -18,6 +18,7 @@ from archdsl.ir.library import packaged_specs
 from archdsl.lowering import artifact
 from archdsl.lowering.build import build_module
 from archdsl.lowering.module import Backbone, lower
+from archdsl.source.diagnostic import SpecError
 
 if TYPE_CHECKING:
     from archdsl.lowering.weights import Weights
@@ -94,6 +95,8 @@ def build(
     found = _loaded(spec, overrides, at)
     if found.kind == "space":
         raise ValueError(f"`{found.name}` is a space; build one of its points: `build(space.arch(space.draw(seed)))`")
+    if found.missed:
+        raise SpecError(found.diagnostics)
     return build_module(found.network, weights=state, seed=seed, keymap=keymap_of(found) if state is not None else None)
 
 

@@ -36,8 +36,10 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
-    from archdsl import __version__, api
+    from archdsl import api
     from archdsl.cli.arguments import overrides, size
+    from archdsl.lowering.folder import check_folder
+    from archdsl.source.diagnostic import SpecError
 
     changed = overrides(args) or {}
     if args.classes is not None:
@@ -47,7 +49,28 @@ def run(args: Namespace, console: Console) -> int:
         raise CallError(
             f"`{spec.name}` is a space, and a build is made of one arch", "`archdsl show` tells what it leaves open"
         )
-    folder = Path(args.output or f"build/{spec.name}")
+    if spec.missed:
+        raise SpecError(spec.diagnostics)
+    folder = _folder(args, spec)
+    specs = [loaded.path for loaded in spec.model.files.values() if loaded.path]
+    try:
+        check_folder(folder, force=args.force, specs=specs)
+        return _build(args, console, spec, folder, specs)
+    except OSError as error:
+        raise CallError(f"`{folder.as_posix()}` cannot be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def _folder(args: Namespace, spec: Spec) -> Path:
+    if args.output is None:
+        return Path("build") / spec.name
+    if not args.output.strip():
+        raise CallError("`--output` is empty", f"name a folder, or leave it out: `build/{spec.name}` is written then")
+    return Path(args.output)
+
+
+def _build(args: Namespace, console: Console, spec: Spec, folder: Path, specs: list[Path]) -> int:
+    from archdsl import __version__
+
     with console.progress() as progress:
         progress.step("loading torch")
         from archdsl.budget.compare import compare
@@ -56,6 +79,7 @@ def run(args: Namespace, console: Console) -> int:
         from archdsl.ir.counts import closed_form
         from archdsl.lowering.artifact import Provenance, write_build
         from archdsl.lowering.build import build_module
+        from archdsl.lowering.fault import blamed
         from archdsl.lowering.memory import refuse_build
 
         refuse_build(spec.network)
@@ -64,22 +88,25 @@ def run(args: Namespace, console: Console) -> int:
             spec.network, weights=args.weights, seed=args.seed, keymap=keymap_of(spec) if args.weights else None
         )
         progress.step("counting with fvcore")
-        compared = compare(closed_form(spec.network), measure(module, spec.network))
+        with blamed():
+            compared = compare(closed_form(spec.network), measure(module, spec.network))
         if not compared.equal:
             differing = ", ".join(row.name for row in compared.differing)
             console.fail(f"closed form and measured count differ: {differing}", "`archdsl count` shows both")
             return INPUT_AT_FAULT
-        report = write_build(
-            folder,
-            module,
-            spec.canonical,
-            Provenance(spec.hash, args.seed, console.command, __version__, args.weights),
-            counts=_counts(compared),
-            expectations=_expectations(spec),
-            compiled=args.compile,
-            force=args.force,
-            progress=progress.step,
-        )
+        with blamed():
+            report = write_build(
+                folder,
+                module,
+                spec.canonical,
+                Provenance(spec.hash, args.seed, console.command, __version__, args.weights),
+                counts=_counts(compared),
+                expectations=_expectations(spec),
+                compiled=args.compile,
+                force=args.force,
+                specs=specs,
+                progress=progress.step,
+            )
     if spec.diagnostics and not args.json:
         console.diagnostics(spec.diagnostics)
     if args.json:
