@@ -37,9 +37,11 @@ def run(args: Namespace, console: Console) -> int:
     with console.progress() as progress:
         progress.step("loading torch")
         from archdsl.building import count
+        from archdsl.lowering.fault import blamed
 
         progress.step("measuring")
-        compared = count(spec).comparison
+        with blamed():
+            compared = count(spec).comparison
     if args.json:
         console.json(_document(spec, compared))
     else:

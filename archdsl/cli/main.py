@@ -94,6 +94,11 @@ def _guarded(words: list[str], console: Console) -> int:
     try:
         return _call(words, console)
     except SpecError as error:
+        # a component of some package failed: its makers want to know where
+        if console.debug and error.__cause__ is not None:
+            import traceback
+
+            console.stderr.write("".join(traceback.format_exception(error.__cause__)))
         console.diagnostics(error.diagnostics)
         return exit_code(error.diagnostics)
     except CallError as error:

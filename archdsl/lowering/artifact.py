@@ -17,14 +17,13 @@ from archdsl.lowering.atomic import folder_at_once
 from archdsl.lowering.build import build_module
 from archdsl.lowering.compile import compile_module
 from archdsl.lowering.export import export, load_program, parity, save_program
+from archdsl.lowering.folder import KIND, REPORT, SPEC, build_report, check_folder
 from archdsl.lowering.module import Backbone
 from archdsl.lowering.weights import save_weights
 from archdsl.source.diagnostic import Diagnostic, Note, SpecError
 
-KIND = "archdsl build"
 VERSION = 1
-PROGRAM, WEIGHTS, SPEC, REPORT, README = "program.pt2", "weights.safetensors", "spec.arch", "report.json", "README.md"
-_LARGEST_REPORT = 10_000_000
+PROGRAM, WEIGHTS, README = "program.pt2", "weights.safetensors", "README.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +47,15 @@ def write_build(
     expectations: Sequence[Mapping[str, Any]] = (),
     compiled: bool = False,
     force: bool = False,
+    specs: Sequence[Path] = (),
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, Any]:
     """Write the folder of a build, at once or not at all, and return its report.
 
     Parameters
     ----------
-    folder: an empty folder, or one that holds a build, is replaced; anything else only with `force`; the current one never.
+    folder: an empty folder, or one that holds a build, is replaced; another only with `force`; a file, the current folder,
+        home, a repository, and what holds one of `specs`, the files that the build is made from, never.
     spec_text: the spec in full, without imports; `load_build` makes the module of it.
     counts, expectations: for the report; values that JSON has.
     compiled: also compile with inductor, and compare.
@@ -63,15 +64,10 @@ def write_build(
     Raises
     ------
     SpecError: `folder-taken`, `compiler-missing`, `parity-failed`.
+    OSError: where the folder cannot be written.
     """
 
-    def check(target: Path) -> None:
-        if target.exists() and Path.cwd().is_relative_to(target):
-            _taken(folder, "is where you are, or above it", "name a folder below this one")
-        if not (force or _replaceable(target)):
-            _taken(folder, "is there already, and holds no build", "name another folder, or replace this one with `--force`")
-
-    with folder_at_once(folder, check=check) as draft:
+    with folder_at_once(folder, check=lambda _: check_folder(folder, force=force, specs=specs)) as draft:
         progress("exporting the program")
         save_program(export(module), draft / PROGRAM)
         progress("comparing it with the eager module")
@@ -123,7 +119,7 @@ def load_build(folder: Path, resolve: Callable[[str], Network]) -> Backbone:
 
 def read_report(folder: Path) -> dict[str, Any]:
     """The report of a build. Raises `SpecError` `not-a-build`."""
-    report = _report(folder)
+    report = build_report(folder)
     if report is None:
         message = f"`{folder.as_posix()}` holds no build: it has no `{REPORT}` of one"
         raise SpecError([Diagnostic("not-a-build", message, help="give the folder that `archdsl build` wrote")])
@@ -132,24 +128,6 @@ def read_report(folder: Path) -> dict[str, Any]:
         note = Note(f"its report has version {report['version']!r:.20}, this archdsl reads {VERSION}")
         raise SpecError([Diagnostic("not-a-build", message, notes=(note,), help="build it again")])
     return report
-
-
-def _report(folder: Path) -> dict[str, Any] | None:
-    path = folder / REPORT
-    try:
-        if not path.is_file() or path.stat().st_size > _LARGEST_REPORT:
-            return None
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return report if isinstance(report, dict) and report.get("kind") == KIND and "version" in report else None
-
-
-def _replaceable(target: Path) -> bool:
-    """Whether nothing of value is lost where `target` is: nothing there, an empty folder, or a build."""
-    if not target.exists():
-        return True
-    return target.is_dir() and (not any(target.iterdir()) or _report(target) is not None)
 
 
 def _readme(module: Backbone) -> str:
@@ -163,10 +141,6 @@ def _readme(module: Backbone) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _taken(folder: Path, why: str, help: str) -> NoReturn:
-    raise SpecError([Diagnostic("folder-taken", f"`{folder.as_posix()}` {why}", help=help)])
 
 
 def _changed(folder: Path, name: str) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,11 +15,18 @@ from types import FrameType
 
 @contextmanager
 def file_at_once(path: Path) -> Iterator[Path]:
-    """A draft beside `path` to write to; it takes the place of `path` when the work is done, and goes when it fails."""
+    """A draft beside `path` to write to; it takes the place of `path` when the work is done, and goes when it fails.
+
+    Whoever writes it, it gets the permissions of a new file.
+    """
     target = Path(os.path.realpath(path))
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
     try:
+        draft.unlink(missing_ok=True)
+        draft.touch()
+        mode = stat.S_IMODE(draft.stat().st_mode)
         yield draft
+        draft.chmod(mode)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
@@ -45,9 +53,19 @@ def folder_at_once(folder: Path, *, check: Callable[[Path], None]) -> Iterator[P
             _remove(draft)
             if target.exists():
                 _remove(old)
-            for parent in made:
-                with suppress(OSError):
-                    parent.rmdir()
+            _remove_empty(made)
+
+
+def try_folder(folder: Path) -> None:
+    """Raise `OSError` where `folder_at_once` could not write. What is made for the trial is removed."""
+    target = Path(os.path.realpath(folder))
+    trial = target.with_name(f".{target.name}.{os.getpid()}.trial")
+    made = _make_parents(target)
+    try:
+        trial.mkdir()
+        trial.rmdir()
+    finally:
+        _remove_empty(made)
 
 
 def _exchange(draft: Path, target: Path, old: Path) -> None:
@@ -70,10 +88,22 @@ def _remove(path: Path) -> None:
 
 def _make_parents(target: Path) -> list[Path]:
     """Make the folders above, and say which are new, the innermost first."""
-    made = [parent for parent in target.parents if not parent.exists()]
-    for parent in reversed(made):
-        parent.mkdir(exist_ok=True)
+    missing = [parent for parent in target.parents if not parent.exists()]
+    made: list[Path] = []
+    try:
+        for parent in reversed(missing):
+            parent.mkdir(exist_ok=True)
+            made.insert(0, parent)
+    except OSError:
+        _remove_empty(made)
+        raise
     return made
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 @contextmanager

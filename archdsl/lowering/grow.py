@@ -11,10 +11,11 @@ from torch import nn
 
 from archdsl.ir import part as parts
 from archdsl.ir.network import Placed, PlacedBlock, leaves
-from archdsl.lowering import steps
+from archdsl.lowering import fault, steps
 from archdsl.lowering.level import Block, Level
 from archdsl.schema.component import Component, instantiate
 from archdsl.schema.units import FeatureMap
+from archdsl.source.diagnostic import SpecError
 
 SKIP = "skip"
 
@@ -48,15 +49,25 @@ def block(placed: PlacedBlock, key: str, drop_rate: float, seed: int) -> Block:
 
 
 def component(spec: Component, x: FeatureMap, key: str, seed: int) -> nn.Module:
-    """The module of one component, with weights drawn from a seed of its own: a function of `seed` and `key` alone."""
-    with _fresh(seed, key):
-        module = instantiate(spec, x)
-    promised = {**spec.weights(x), **spec.buffers(x)}
-    found = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    """The module of one component, with weights drawn from a seed of its own: a function of `seed` and `key` alone.
+
+    Raises
+    ------
+    SpecError: `broken-plugin`, when the module cannot be made, or has other weights than the spec of the component promises.
+    """
+    name = spec.schema.name
+    try:
+        with _fresh(seed, key):
+            module = instantiate(spec, x)
+        promised = {**spec.weights(x), **spec.buffers(x)}
+        found = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    except (SpecError, MemoryError):
+        raise
+    except Exception as error:
+        raise fault.broken(name, key, fault.quoted(error)) from error
     if found != promised:
-        raise TypeError(
-            f"component `{spec.schema.name}` at {key}: its spec promises the weights {promised}, its module has {found}"
-        )
+        raise fault.broken(name, key, "its spec promises other weights than its module has", fault.differences(promised, found))
+    fault.remember(module, name)
     return module
 
 

@@ -89,15 +89,28 @@ def field(
     return record.field(metadata={"default": default, **bounds})
 
 
+def _words(kind: str) -> list[str]:
+    """The types of an annotation as a reader writes them; it is a text, or the text of a real type."""
+    inner = kind.removeprefix("typing.").removeprefix("Optional[")
+    if inner.endswith("]") and inner != kind.removeprefix("typing."):
+        kind = f"{inner[:-1]} | None"
+    found = []
+    for word in kind.split("|"):
+        plain = word.strip().removeprefix("<class '").removesuffix("'>")
+        found.append(plain if "[" in plain else plain.rpartition(".")[2])
+    return found
+
+
 def read_fields(cls: type[Any]) -> tuple[Field, ...]:
     """The fields of a component class, in the order written."""
     found = []
     for name, kind, metadata in record.declared(cls):
-        words = [word.strip() for word in kind.split("|")]
-        optional = "None" in words
-        kinds = [word for word in words if word != "None"]
+        kinds = _words(kind)
+        optional = "None" in kinds
+        kinds = [word for word in kinds if word != "None"]
         if len(kinds) != 1 or kinds[0] not in _TYPES:
-            raise TypeError(f"{cls.__name__}.{name}: a field is one of {sorted(_TYPES)}, perhaps `| None`, not {kind}")
+            known = ", ".join(sorted(_TYPES))
+            raise TypeError(f"{cls.__name__}.{name}: a field is one of {known}, perhaps with `| None`, not {kind}")
         if "doc" not in metadata:
             raise TypeError(f"{cls.__name__}.{name} must be declared with archdsl.schema.field")
         of = "floats" if kinds[0].startswith("tuple") else kinds[0]

@@ -15,6 +15,7 @@ from archdsl.lowering import artifact, compile
 from archdsl.lowering.artifact import Provenance, load_build, write_build
 from archdsl.lowering.build import build_module
 from archdsl.lowering.export import images, relative_difference
+from archdsl.lowering.folder import check_folder
 from archdsl.source.diagnostic import SpecError
 from tests.lowering import networks
 
@@ -111,6 +112,55 @@ def test_a_build_is_replaced_and_anything_else_is_not(tmp_path: Path, monkeypatc
     (tmp_path / "file").touch()
     assert slug(lambda: write(tmp_path / "file")) == "folder-taken"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine", "out"]
+
+
+def test_what_is_dear_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def message(folder: Path, *specs: Path) -> str:
+        with pytest.raises(SpecError) as caught:
+            check_folder(folder, force=True, specs=specs)
+        assert caught.value.diagnostics[0].slug == "folder-taken"
+        return caught.value.diagnostics[0].message
+
+    spec = tmp_path / "mine" / "a.arch"
+    spec.parent.mkdir()
+    spec.touch()
+    assert "is a file" in message(spec)
+    assert "holds `a.arch`" in message(spec.parent, spec)
+    check_folder(spec.parent, force=True)
+    (tmp_path / "project" / ".git").mkdir(parents=True)
+    assert "is a repository" in message(tmp_path / "project")
+    monkeypatch.setenv("HOME", str(tmp_path / "mine"))
+    assert "is your home" in message(tmp_path / "mine")
+    assert "is your home, or above it" in message(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "project"]
+
+
+def test_a_build_is_written_again_from_its_own_spec(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "b"
+    write(folder)
+    check_folder(folder, specs=[folder / "spec.arch"])
+    (folder / "mine.arch").touch()
+    with pytest.raises(SpecError):
+        check_folder(folder, specs=[folder / "mine.arch"])
+
+
+def test_a_folder_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        check_folder(tmp_path / "file" / "out")
+    with pytest.raises(OSError, match="too long"):
+        check_folder(tmp_path / "a" / ("b" * 300) / "out")
+    check_folder(tmp_path / "c" / "d" / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_every_file_has_the_permissions_of_a_new_file(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write(tmp_path / "out")
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "out").iterdir()} == {0o640}
 
 
 def test_a_link_to_a_build_stays_a_link(tmp_path: Path, built: Path) -> None:

@@ -141,8 +141,49 @@ def test_a_part_called_like_a_method_of_modules_is_refused() -> None:
 
 def test_a_module_that_breaks_its_component_s_promise_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks.Linear, "weights", lambda self, x: {"weight": (1, 1)})
-    with pytest.raises(TypeError, match=r"component `linear` at head\.linear"):
+    with pytest.raises(SpecError) as caught:
         lower(networks.small())
+    (found,) = caught.value.diagnostics
+    assert found.slug == "broken-plugin"
+    assert found.message.startswith("the component `linear` of the package `archdsl` fails at `head.linear`: its spec promises")
+    assert [note.message for note in found.notes] == [
+        "there, and not promised: bias 10",
+        "of another shape: weight is 10x32, not 1x1",
+    ]
+
+
+@pytest.mark.parametrize("error", [ImportError("no such device"), ValueError("no such device")])
+def test_a_module_that_cannot_be_made_is_named(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(spec: object, x: object) -> None:
+        raise error
+
+    monkeypatch.setattr("archdsl.lowering.grow.instantiate", fail)
+    with pytest.raises(SpecError) as caught:
+        lower(networks.small())
+    (found,) = caught.value.diagnostics
+    assert found.slug == "broken-plugin"
+    assert found.message.endswith(f"`archdsl` fails at `stem.conv`: {type(error).__name__}: no such device")
+    assert caught.value.__cause__ is error
+
+
+def test_a_module_that_fails_while_it_runs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archdsl.budget.fvcore_count import measure
+    from archdsl.lowering.fault import blamed
+
+    network = networks.small()
+    module = lower(network)
+    monkeypatch.setattr(type(module.head.linear), "forward", lambda self, x: x.nothing)
+    with pytest.raises(SpecError) as caught, blamed():
+        measure(module, network)
+    (found,) = caught.value.diagnostics
+    assert "`linear` of the package `archdsl` fails at `head.linear`: AttributeError" in found.message
+
+
+def test_what_fails_outside_of_components_stays_as_it_is() -> None:
+    from archdsl.lowering.fault import blamed
+
+    with pytest.raises(KeyError), blamed():
+        raise KeyError("x")
 
 
 def test_the_same_seed_gives_the_same_bits_and_leaves_the_random_state_alone(small: Backbone) -> None:
