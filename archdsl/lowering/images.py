@@ -1,0 +1,123 @@
+"""The images that a module takes: those of its spec, and all others that every component of it accepts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archdsl.ir import part as parts
+from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, weights
+from archdsl.ir.shapes import place
+from archdsl.schema.units import FeatureMap, Size
+from archdsl.source.diagnostic import Report
+from archdsl.source.record import replace
+from archdsl.source.text import Source, Span
+
+_NOWHERE = Span(Source("", ""), 0, 0)
+# other sizes whose answer is kept
+_KEPT = 64
+
+
+class Images:
+    """Which images a backbone takes. Sizes other than that of the spec are judged when they are first met."""
+
+    def __init__(self, network: Network) -> None:
+        self.name = network.name
+        self.image = network.image
+        self._arch = _arch(network)
+        self._weights = weights(network)
+        self._refused: dict[FeatureMap, str] = {}
+
+    def check(self, images: Tensor) -> None:
+        """Refuse images that a component would fail on. While a program is traced nothing is looked at.
+
+        Raises
+        ------
+        ValueError: with the component that refuses them, and what would fit.
+        """
+        if torch.jit.is_tracing() or not isinstance(images, Tensor):
+            return
+        if not all(type(number) is int for number in images.shape[1:]) or images.shape[1:] == self.image.shape:
+            return
+        if images.ndim != 4 or self.image.size is None:
+            shape = ", ".join(map(str, self.image.shape))
+            raise ValueError(f"{self.name} takes a batch of images [B, {shape}], not a tensor {list(images.shape)}")
+        channels, height, width = images.shape[1:]
+        given = FeatureMap(channels, Size(height, width))
+        if given not in self._refused:
+            if len(self._refused) >= _KEPT:
+                self._refused.clear()
+            self._refused[given] = self._reason(given)
+        if reason := self._refused[given]:
+            raise ValueError(f"{self.name} takes images of {self.image}, these are {given}{reason}")
+
+    def _reason(self, given: FeatureMap) -> str:
+        """Why images of another size are refused; nothing where they are not."""
+        other = f"; build it with input={given.shape}"
+        if given.channels != self.image.channels or min(given.shape) < 1:
+            return other if min(given.shape) else ""
+        report = Report()
+        network = place(replace(self._arch, image=given), report)
+        if network is not None:
+            # another size may also ask for other weights
+            return "" if weights(network) == self._weights else other
+        found = report.errors[0]
+        # what is too large for a spec may still be computed
+        if found.slug == "limit-exceeded":
+            return ""
+        help = f"; {found.help}" if found.help else ""
+        return f": {found.message}, and {found.label}{help}"
+
+
+def _arch(network: Network) -> parts.Arch:
+    """The arch of a network, without the texts it was read from."""
+
+    def value(name: str) -> parts.Value:
+        placed = network.values[name]
+        assert isinstance(placed, Placed)
+        return parts.Value(name, _bare(placed.part), _NOWHERE)
+
+    def stage(name: str) -> parts.Stage:
+        placed = network.values[name]
+        assert isinstance(placed, PlacedStage)
+        known: dict[int, tuple[parts.Line, ...]] = {}
+        for block in placed.blocks:
+            known.setdefault(id(block), _lines(block))
+        blocks = tuple(
+            parts.Block(known[id(block)], rate) for block, rate in zip(placed.blocks, placed.drop_rates, strict=True)
+        )
+        # `dim` was checked, and does not depend on the size
+        return parts.Stage(name, None, _section(placed.source), _section(placed.down), blocks, _section(placed.tail), _NOWHERE)
+
+    return parts.Arch(
+        network.name,
+        network.image,
+        _NOWHERE,
+        network.classes,
+        _section(network.stem),
+        tuple(map(stage, network.stages)),
+        tuple(map(value, network.nodes)),
+        tuple(map(value, network.heads)),
+        _bare(network.logits.part),
+        _NOWHERE,
+    )
+
+
+def _lines(block: PlacedBlock) -> tuple[parts.Line, ...]:
+    return tuple(parts.Line(line.residual, _bare(line.body.part), _section(line.skip), _NOWHERE) for line in block.lines)
+
+
+def _section(placed: Placed | None) -> parts.Part | None:
+    return None if placed is None else _bare(placed.part)
+
+
+def _bare(part: parts.Part) -> parts.Part:
+    match part:
+        case parts.Leaf():
+            return replace(part, span=_NOWHERE, arguments={})
+        case parts.Chain() | parts.Sum() | parts.Split() | parts.Concat():
+            return replace(part, span=_NOWHERE, parts=tuple(map(_bare, part.parts)))
+        case parts.Fit():
+            return replace(part, span=_NOWHERE, part=_bare(part.part))
+        case _:
+            return replace(part, span=_NOWHERE)

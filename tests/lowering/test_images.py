@@ -1,0 +1,93 @@
+"""Images of another size: taken where every component takes them, refused in one clear sentence where one does not."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import warnings
+
+import pytest
+import torch
+
+import archdsl
+from archdsl.ir.digest import digest
+from archdsl.ir.network import Network
+from archdsl.ir.shapes import place
+from archdsl.lowering.images import _arch
+from archdsl.source.diagnostic import Report
+
+ROUTED = """
+arch small {
+  input = 3x56x56
+  classes = 10
+  layout { residual layernorm -> token }
+  stem = conv(4x4, out = 16, stride = 4)
+  stage s1 { dim = 16, depth = 1, token = routing(topk = 1, regions = 7x7, head_dim = 8) }
+  head = mean -> linear(classes)
+}
+"""
+
+
+def images(*shape: int) -> torch.Tensor:
+    return torch.zeros(2, *shape)
+
+
+def test_a_size_that_a_component_refuses() -> None:
+    model = archdsl.build(archdsl.loads(ROUTED))
+    with pytest.raises(ValueError) as error:
+        model(images(3, 60, 60))
+    assert str(error.value) == (
+        "small takes images of 3x56x56, these are 3x60x60: `routing` needs a map divisible by its 7x7 regions, and the map is "
+        "15x15 here, in block 0 of `s1`; use an input whose map is a multiple of 7x7 here, or set `pad = true`; the nearest "
+        "inputs that fit are 56x56 and 84x84"
+    )
+    assert model(images(3, 84, 56)).shape == (2, 10)
+
+
+def test_padded_maps_of_any_size() -> None:
+    model = archdsl.build(archdsl.loads(ROUTED, set={"s1.token.pad": True}))
+    assert model(images(3, 61, 59)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("of", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_refuse_as_well(of: object) -> None:
+    model = of(archdsl.build(archdsl.loads(ROUTED)))  # type: ignore[operator]
+    with pytest.raises(ValueError, match="these are 3x60x60"):
+        model(images(3, 60, 60))
+
+
+def test_other_channels() -> None:
+    with pytest.raises(
+        ValueError, match=r"^small takes images of 3x56x56, these are 1x56x56; build it with input=\(1, 56, 56\)$"
+    ):
+        archdsl.build(archdsl.loads(ROUTED))(images(1, 56, 56))
+
+
+@pytest.mark.parametrize("shape", [(56, 56), (3, 56), (2, 2, 3, 56, 56)])
+def test_no_batch_of_images(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"^small takes a batch of images \[B, 3, 56, 56\], not a tensor "):
+        archdsl.build(archdsl.loads(ROUTED))(torch.zeros(shape))
+
+
+def test_programs_do_not_look() -> None:
+    model = archdsl.build(archdsl.loads(ROUTED, set={"s1.token.pad": True}))
+    height, batch = torch.export.Dim.AUTO, torch.export.Dim("batch", min=1)
+    for strict in (False, True):
+        program = torch.export.export(
+            model, (images(3, 56, 56),), dynamic_shapes=({0: batch, 2: height, 3: height},), strict=strict
+        )
+        assert program.module()(torch.zeros(5, 3, 56, 56)).shape == (5, 10)
+    assert torch.func.vmap(model)(torch.zeros(3, 2, 3, 56, 56)).shape == (3, 2, 10)
+    assert torch.func.functional_call(model, dict(model.named_parameters()), (images(3, 56, 56),)).shape == (2, 10)
+    with warnings.catch_warnings():
+        # fvcore counts with it
+        warnings.simplefilter("ignore", DeprecationWarning)
+        assert torch.jit.trace(model, images(3, 56, 56))(images(3, 56, 56)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", ["@biformer_t", "@biformer_stl", "@davit_tiny"])
+def test_the_arch_of_a_network_is_the_network(name: str) -> None:
+    network: Network = archdsl.load(name).network
+    again = place(_arch(network), Report())
+    assert again is not None
+    assert digest(again) == digest(network)
