@@ -6,35 +6,38 @@ The format is told in `specs/KEYMAPS.md`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import NoReturn
 
-from archdsl.lowering.pattern import BadPattern, Pattern, expanded, read_pattern
+from archdsl.lowering.pattern import BadPattern, Pattern, Solver, combinations, read_pattern, skeleton, solver
 from archdsl.source.diagnostic import Note, Report, Reported, SpecError
+from archdsl.source.limits import KEY_MAP_RULES, TOLD
 from archdsl.source.text import Source, Span
 
-RULES = 1_000
 _SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of a key map. `cases` has both patterns for each combination of the ranges, with the matcher of the own one."""
+    """One line of a key map: both patterns, and what reads the own one."""
 
     span: Span
-    cases: tuple[tuple[Pattern, Pattern, re.Pattern[str]], ...]
+    official: Pattern
+    own: Pattern
+    matcher: re.Pattern[str]
+    solver: Solver
 
-    def official(self, own: str) -> list[str]:
-        """The official names of an own one: none where the rule is not about it, several where its cases overlap."""
-        names = []
-        for official, pattern, matcher in self.cases:
-            if (found := matcher.fullmatch(own)) and (values := pattern.values(found.groups()[:-1])) is not None:
-                name = official.name(values)
-                if name is not None:
-                    names.append(name + found.groups()[-1])
-        return names
+    def official_names(self, own: str) -> list[str]:
+        """The official names of an own one: none where the rule is not about it, several where its ranges overlap."""
+        found = self.matcher.fullmatch(own)
+        if found is None:
+            return []
+        *numbers, rest = found.groups()
+        names = (self.official.name(values) for values in self.solver.solutions([int(number) for number in numbers]))
+        return [name + rest for name in names if name is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,19 @@ class KeyMap:
             or when a rule is about none of them.
         """
         report = Report()
+        # of many rules a name concerns a few: those with the same words
+        alike: dict[str, list[tuple[int, Rule]]] = {}
+        for entry in enumerate(self.rules):
+            alike.setdefault(entry[1].own.skeleton, []).append(entry)
         names: dict[str, str] = {}
         givers: dict[str, tuple[str, Rule]] = {}
         used: set[int] = set()
         missing: list[str] = []
         for key in own:
-            found = [(rule, name) for rule in self.rules for name in rule.official(key)]
+            if report.error_count >= TOLD:
+                report.raise_errors()
+            near = sorted((entry for words in _beginnings(skeleton(key)) for entry in alike.get(words, ())), key=itemgetter(0))
+            found = [(rule, name) for _, rule in near for name in rule.official_names(key)]
             used.update(id(rule) for rule, _ in found)
             if not found:
                 missing.append(key)
@@ -139,9 +149,8 @@ def _read(source: Source, report: Report) -> KeyMap:
     keys = entries.get("keys")
     if not isinstance(keys, Mapping) or not keys.pairs:
         _refuse(report, whole, "no `keys` with rules", "write one rule a line below `keys:`")
-    if len(keys.pairs) > RULES:
-        _refuse(report, keys.pairs[RULES][0].span, f"a key map has at most {RULES} rules", "use variables such as `{i}`")
     rules: list[Rule] = []
+    count = 0
     seen: dict[str, Span] = {}
     for left, right in keys.pairs:
         with report.guard():
@@ -151,7 +160,12 @@ def _read(source: Source, report: Report) -> KeyMap:
                 first = Note("first written here", seen[left.value])
                 report.fail("bad-key-map", "an official name has one rule", left.span, "written twice", notes=[first])
             seen[left.value] = left.span
-            rules.append(_rule(left, right, report))
+            rule = _rule(left, right, report)
+            count += combinations(rule.official, rule.own)
+            rules.append(rule)
+        if count > KEY_MAP_RULES:
+            label = f"with this one it has more than {KEY_MAP_RULES:_} rules, written out for all numbers of their ranges"
+            _refuse(report, left.span, label, "use variables without a range, such as `{i}`")
     return KeyMap(source.name, tuple(rules))
 
 
@@ -167,10 +181,20 @@ def _rule(left: object, right: object, report: Report) -> Rule:
         except BadPattern as error:
             _refuse(report, side.content, str(error), "a rule is like `stages.{i}.{j}.norm1: stages.s{i+1}.{j}.layernorm`")
     try:
-        cases = expanded(*sides)
+        read = solver(*sides)
     except BadPattern as error:
         _refuse(report, left.content, str(error), "a rule is like `stages.{i}.{j}.norm1: stages.s{i+1}.{j}.layernorm`")
-    return Rule(left.span.to(right.span), tuple((official, own, own.matcher()) for official, own in cases))
+    official, own = sides
+    return Rule(left.span.to(right.span), official, own, own.matcher(), read)
+
+
+def _beginnings(name: str) -> Iterator[str]:
+    """The name, and the names it is below."""
+    end = name.find(".")
+    while end >= 0:
+        yield name[:end]
+        end = name.find(".", end + 1)
+    yield name
 
 
 def _clash(report: Report, rule: Rule, label: str, other: Rule, note: str) -> None:

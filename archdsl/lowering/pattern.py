@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from archdsl.source.limits import KEY_MAP_RULES
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _LITERAL = re.compile(r"[A-Za-z0-9_.]*")
 _RANGE = re.compile(r"([a-z][a-z0-9_]*)=([0-9]{1,6})\.\.([0-9]{1,6})")
 _TERM = re.compile(r"([+-]?)(?:([0-9]{1,6})(?:\*([a-z][a-z0-9_]*))?|([a-z][a-z0-9_]*))")
 _NUMBER = "(0|[1-9][0-9]{0,8})"
-COMBINATIONS = 1_000
+_DIGITS = re.compile(r"[0-9]+")
 
 
 class BadPattern(ValueError):
@@ -26,21 +29,10 @@ class Form:
     factors: Mapping[str, int]
     constant: int
 
-    def fixed(self, values: Mapping[str, int]) -> Form:
-        """The form with some variables given."""
-        known = sum(factor * values[name] for name, factor in self.factors.items() if name in values)
-        return Form({n: f for n, f in self.factors.items() if n not in values}, self.constant + known)
-
     def value(self, values: Mapping[str, int]) -> int | None:
         """The number, where it is none below zero."""
         number = self.constant + sum(factor * values[name] for name, factor in self.factors.items())
         return number if number >= 0 else None
-
-    def solve(self, number: int) -> tuple[str, int] | None:
-        """The variable and the value that give `number`; the form has one variable."""
-        (name, factor) = next(iter(self.factors.items()))
-        value, rest = divmod(number - self.constant, factor)
-        return (name, value) if rest == 0 and value >= 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +43,18 @@ class Pattern:
     ranges: Mapping[str, range]
 
     @property
-    def variables(self) -> frozenset[str]:
-        return frozenset(name for form in self._forms for name in form.factors)
+    def forms(self) -> tuple[Form, ...]:
+        """The numbers that depend on variables, from left to right."""
+        return tuple(piece for piece in self.pieces if isinstance(piece, Form) and piece.factors)
 
-    def fixed(self, values: Mapping[str, int]) -> Pattern:
-        """The pattern with some variables given."""
-        return replace(self, pieces=tuple(p.fixed(values) if isinstance(p, Form) else p for p in self.pieces))
+    @property
+    def variables(self) -> frozenset[str]:
+        return frozenset(name for form in self.forms for name in form.factors)
+
+    @property
+    def skeleton(self) -> str:
+        """What `skeleton` gives for every name that this pattern is about."""
+        return skeleton("".join(piece if isinstance(piece, str) else "0" for piece in self.pieces))
 
     def name(self, values: Mapping[str, int]) -> str | None:
         """The name for some values of all variables; None where a number would be below zero."""
@@ -64,22 +62,56 @@ class Pattern:
         return None if None in pieces else "".join(map(str, pieces))
 
     def matcher(self) -> re.Pattern[str]:
-        """Matches the name and all names below it; the last group is the rest, the others the numbers."""
+        """Matches the name and all names below it; the last group is the rest, the others the numbers of `forms`.
+
+        The texts between two numbers begin and end with no digit, so that there is one way to match, found without search.
+        """
         texts = (re.escape(p) if isinstance(p, str) else str(p.constant) if not p.factors else _NUMBER for p in self.pieces)
         return re.compile("".join(texts) + r"((?:\..*)?)")
 
-    def values(self, numbers: tuple[str, ...]) -> dict[str, int] | None:
-        """The variables from the numbers that `matcher` found; None where none fit."""
-        found: dict[str, int] = {}
-        for form, number in zip((form for form in self._forms if form.factors), numbers, strict=True):
-            solved = form.solve(int(number))
-            if solved is None or found.setdefault(*solved) != solved[1]:
-                return None
-        return found
 
-    @property
-    def _forms(self) -> Iterator[Form]:
-        return (piece for piece in self.pieces if isinstance(piece, Form))
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """How one form of a pattern is solved: the variables that are tried, then the one it is solved for, if any is left."""
+
+    index: int
+    form: Form
+    tried: tuple[str, ...]
+    solved: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Solver:
+    """Finds the variables of a rule from the numbers of its own name."""
+
+    turns: tuple[_Turn, ...]
+    ranges: Mapping[str, range]
+
+    def solutions(self, numbers: Sequence[int]) -> Iterator[dict[str, int]]:
+        """All values of the variables that give `numbers`, one for each form."""
+        return self._from(0, {}, numbers)
+
+    def _from(self, turn: int, values: dict[str, int], numbers: Sequence[int]) -> Iterator[dict[str, int]]:
+        if turn == len(self.turns):
+            yield values
+            return
+        now = self.turns[turn]
+        for combination in itertools.product(*(self.ranges[name] for name in now.tried)):
+            found = {**values, **dict(zip(now.tried, combination, strict=True))}
+            rest = numbers[now.index] - now.form.constant
+            rest -= sum(factor * found[name] for name, factor in now.form.factors.items() if name in found)
+            if now.solved is not None:
+                value, rest = divmod(rest, now.form.factors[now.solved])
+                if value not in self.ranges.get(now.solved, (value,)) or value < 0:
+                    continue
+                found[now.solved] = value
+            if rest == 0:
+                yield from self._from(turn + 1, found, numbers)
+
+
+def skeleton(name: str) -> str:
+    """A name with its numbers, also those in words, put out of sight."""
+    return _DIGITS.sub("#", name)
 
 
 def read_pattern(text: str) -> Pattern:
@@ -88,15 +120,16 @@ def read_pattern(text: str) -> Pattern:
     ranges: dict[str, range] = {}
     end = 0
     for hole in _HOLE.finditer(text):
-        pieces.append(_literal(text[end : hole.start()]))
-        if pieces[-1] == "" and end:
-            raise BadPattern("two numbers need something between them")
+        literal = _literal(text[end : hole.start()])
+        if end and (not literal or literal[0].isdigit() or literal[-1].isdigit()):
+            raise BadPattern("two numbers need something between them that neither begins nor ends with a digit")
+        pieces.append(literal)
         if found := _RANGE.fullmatch(hole[1]):
             name, low, high = found[1], int(found[2]), int(found[3])
             if name in ranges:
                 raise BadPattern(f"the range of `{name}` is written twice")
-            if not low <= high < low + COMBINATIONS:
-                raise BadPattern(f"the range of `{name}` has between 1 and {COMBINATIONS} numbers, the lower first")
+            if not low <= high < low + KEY_MAP_RULES:
+                raise BadPattern(f"the range of `{name}` has between 1 and {KEY_MAP_RULES:_} numbers, the lower first")
             ranges[name] = range(low, high + 1)
             pieces.append(Form({name: 1}, 0))
         else:
@@ -108,36 +141,45 @@ def read_pattern(text: str) -> Pattern:
     return Pattern(tuple(pieces), ranges)
 
 
-def expanded(official: Pattern, own: Pattern) -> list[tuple[Pattern, Pattern]]:
-    """Both sides of a rule for each combination of the variables that have a range. Raises `BadPattern`.
+def combinations(official: Pattern, own: Pattern) -> int:
+    """How many combinations of numbers the ranges of a rule make: 1 where it has none."""
+    return math.prod(len(values) for values in (*official.ranges.values(), *own.ranges.values()))
 
-    Every form that is left has at most one variable, so that it can be solved for it.
-    """
+
+def solver(official: Pattern, own: Pattern) -> Solver:
+    """What reads the own name of a rule. Raises `BadPattern` where the two sides do not fit each other."""
     ranges = {**official.ranges, **own.ranges}
     if set(official.ranges) & set(own.ranges):
         raise BadPattern("a range is written on one side only")
     if official.variables != own.variables:
         name = min(official.variables ^ own.variables)
         raise BadPattern(f"`{name}` must stand on both sides")
-    total = 1
-    for values in ranges.values():
-        total *= len(values)
-    if total > COMBINATIONS:
-        raise BadPattern(f"the ranges make {total} combinations, at most {COMBINATIONS} are allowed")
-    found = []
-    for combination in itertools.product(*ranges.values()):
-        values = dict(zip(ranges, combination, strict=True))
-        sides = official.fixed(values), own.fixed(values)
-        for form in (piece for side in sides for piece in side.pieces if isinstance(piece, Form)):
-            if len(form.factors) > 1:
-                free = " and ".join(f"`{name}`" for name in sorted(form.factors))
-                raise BadPattern(f"a number can depend on one variable without a range, not on {free}")
-            if any(factor < 1 for factor in form.factors.values()):
-                raise BadPattern("a variable is multiplied by 1 or more")
-            if not form.factors and form.constant < 0:
-                raise BadPattern("a number is 0 or more")
-        found.append(sides)
-    return found
+    for form in (piece for side in (official, own) for piece in side.pieces if isinstance(piece, Form)):
+        _check(form, ranges)
+    turns: list[_Turn] = []
+    known: set[str] = set()
+    left = list(enumerate(own.forms))
+    while left:
+        # the fewest unknowns first: what one number tells need not be tried for the next
+        entry = min(left, key=lambda entry: len(entry[1].factors.keys() - known))
+        left.remove(entry)
+        index, form = entry
+        # a variable without a range comes last; there is at most one. Else that with the longest range
+        unknown = sorted(form.factors.keys() - known, key=lambda n: (n not in ranges, len(ranges.get(n, ())), n))
+        turns.append(_Turn(index, form, tuple(unknown[:-1]), unknown[-1] if unknown else None))
+        known.update(unknown)
+    return Solver(tuple(turns), ranges)
+
+
+def _check(form: Form, ranges: Mapping[str, range]) -> None:
+    free = sorted(form.factors.keys() - ranges.keys())
+    if len(free) > 1:
+        raise BadPattern(f"a number can depend on one variable without a range, not on {' and '.join(f'`{n}`' for n in free)}")
+    if any(form.factors[name] < 1 for name in free) or 0 in form.factors.values():
+        raise BadPattern("a variable is multiplied by 1 or more")
+    least = sum(min(factor * ranges[name][0], factor * ranges[name][-1]) for name, factor in form.factors.items() if not free)
+    if not free and form.constant + least < 0:
+        raise BadPattern("a number is 0 or more")
 
 
 def _literal(text: str) -> str:

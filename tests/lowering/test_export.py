@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import keyword
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+import archdsl
 from archdsl.lowering.export import Parity, export, images, load_program, parity, relative_difference, save_program
 from archdsl.lowering.module import lower
+from archdsl.lowering.names import escaped_name
 from archdsl.source.diagnostic import SpecError
 from tests.lowering import networks
 
@@ -41,6 +44,50 @@ def test_the_program_runs_with_torch_alone_at_any_batch(network: networks.Networ
         assert relative_difference(want, torch.load(tmp_path / f"y{batch}.pt")) < 1e-5
     assert parity(module, load_program(tmp_path / "program.pt2"), what="exported").worst < 1e-5
     assert not module.training
+
+
+KEYWORDS = """\
+arch tiny {{
+  input   = 3x8x8
+  classes = 2
+  let {0} = conv(3x3) -> gelu
+  let {1} = conv(1x1) -> batchnorm
+  let {2} = conv(1x1)
+  layout {{
+    residual layernorm -> {0}
+    residual {1} -> {2}
+  }}
+  stem = conv(4x4, out = 4, stride = 4)
+  stage {3} {{ dim = 4, depth = 1 }}
+  stage {4} {{ dim = 8, depth = 2, down = conv(1x1) }}
+  node {5} = {3} -> conv(1x1, out = 8)
+  node {6} = {5} + {4}
+  stage {7} {{ from = {6}, dim = 4, depth = 1, down = conv(1x1) }}
+  head = mean -> linear(classes)
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "class class_ class__ if if_ else else_ if__",
+        "class__ class_ class from_ from None_ None from__",
+        "lambda_ lambda self True_ True print torch in_",
+    ],
+)
+def test_keywords_and_names_that_look_like_escaped_ones_stay_apart(names: str) -> None:
+    module = lower(archdsl.loads(KEYWORDS.format(*names.split())).network)
+    keys = list(module.state_dict())
+    assert parity(module, export(module).module(), what="exported").worst < 1e-5
+    assert list(module.state_dict()) == keys
+
+
+def test_escaped_names_are_as_different_as_the_names() -> None:
+    names = [word + "_" * count for word in (*keyword.kwlist, "a", "_", "match") for count in range(4)]
+    escaped = [escaped_name(name) for name in names]
+    assert len(set(escaped)) == len(set(names))
+    assert not [name for name in escaped if keyword.iskeyword(name)]
 
 
 def test_a_program_of_other_weights_fails_parity() -> None:

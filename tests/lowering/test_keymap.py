@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from archdsl.lowering.keymap import KeyMap, keymap_from_text, read_keymap
-from archdsl.lowering.pattern import BadPattern, expanded, read_pattern
+from archdsl.lowering.pattern import BadPattern, read_pattern, solver
 from archdsl.source.diagnostic import Diagnostic, SpecError
 from archdsl.testing.golden import golden
 
@@ -52,6 +53,45 @@ def test_ranges_write_a_rule_out() -> None:
     assert "no rule" in refused("r.{i=0..1}: t.{i}", own=("t.2",)).message
 
 
+def test_numbers_with_ranges_are_solved_for_or_tried() -> None:
+    # `a` is told by one number, `b` and `c` are tried in the other
+    found = keymap("x.{a=0..4}.{b=0..1}.{c=0..9}.{j}: s{5-a}.{20*j+10*b+c}")
+    own = [f"s{5 - a}.{number}.w" for a in range(5) for number in range(65)]
+    want = {f"s{5 - a}.{n}.w": f"x.{a}.{n % 20 // 10}.{n % 10}.{n // 20}.w" for a in range(5) for n in range(65)}
+    assert found.official_names(own) == want
+    assert "no rule" in refused("x.{a=0..4}: s{5-a}", own=("s0.w",)).message
+    assert "no rule" in refused("x.{a=0..4}: s{5-a}", own=("s6.w",)).message
+    # once told, a number with a range is known
+    found = keymap("x.{a=1..2}.{b=0..9}: s.{3*a}.{10*a+b}")
+    assert found.official_names(["s.6.25"]) == {"s.6.25": "x.2.5"}
+    assert "no rule" in refused("x.{a=1..2}.{b=0..9}: s.{3*a}.{10*a+b}", own=("s.3.25",)).message
+
+
+def test_a_name_meets_the_rules_of_its_words_in_their_order() -> None:
+    # digits inside of words, at the outer ends and in constants
+    found = keymap("a.{i}: fc1.{i}2", "b.{i}: fc{i}.x_2", "c: fc2.12.{0}")
+    names = {"fc1.72.w": "a.7.w", "fc7.x_2.w": "b.7.w", "fc2.12.0": "c"}
+    assert found.official_names(names) == names
+    twice = refused("a: x.{0}", "b: x", "c: x.0.w", own=("x.0.w",))
+    assert (twice.span.text, twice.notes[0].span.text) == ("b: x", "a: x.{0}")
+
+
+def test_a_stranger_s_key_map_is_read_and_used_in_little_time() -> None:
+    start = time.monotonic()
+    letters = "abcdefgh"
+    pattern = "_".join(f"{{{letter}}}" for letter in letters)
+    rule = f"x.{pattern}: p.{pattern}"
+    assert "no rule" in refused(rule, own=("p." + "_".join(["1" * 9] * 7) + "1" * 5000 + "x",)).message
+    many = [f"x{n}.{{i=0..9}}.{{j=0..9}}: w{'y' * n}.{{10*i+j}}" for n in range(20)]
+    names = keymap(*many).official_names(f"w{'y' * n}.{k}.{leaf}" for n in range(20) for k in range(100) for leaf in "ab")
+    assert names["wyyy.42.b"] == "x3.4.2.b"
+    assert "more than 2_000 rules" in refused(*many, "a: b").label
+    # thousands of rules about thousands of names: after some errors the rest is left aside
+    same = refused(*(f"x{n}: y" for n in range(2000)), own=[f"y.{n}" for n in range(2000)])
+    assert same.label == "`y.0` has two rules"
+    assert time.monotonic() - start < 10
+
+
 def test_each_rule_is_used_and_each_name_has_one() -> None:
     unused = refused("a: b", "c: d", own=("b.w",))
     assert (unused.label, unused.span.text) == ("nothing has such a name", "c: d")
@@ -86,6 +126,9 @@ def test_many_names_without_a_rule_are_counted() -> None:
         ("keys:\n  a b: b\n", "letters, digits"),
         ("keys:\n  a.{i: b\n", "letters, digits"),
         ("keys:\n  a.{i}{j}: b.{i}.{j}\n", "between them"),
+        ("keys:\n  a.{i}.{j}: b.{i}1{j}\n", "neither begins nor ends with a digit"),
+        ("keys:\n  a.{i}.{j}: b.{i}.2{j}\n", "neither begins nor ends with a digit"),
+        ("keys:\n  a.{i}2.{j}: b.{i}.{j}\n", "neither begins nor ends with a digit"),
         ("keys:\n  a.{i}: b\n", "`i` must stand on both sides"),
         ("keys:\n  a.{i+j}: b.{i}.{j}\n", "one variable without a range"),
         ("keys:\n  a.{i}: b.{0*i}\n", "1 or more"),
@@ -97,8 +140,10 @@ def test_many_names_without_a_rule_are_counted() -> None:
         ("keys:\n  a.{i=0..999999}: b.{i}\n", "the lower first"),
         ("keys:\n  a.{i=0..1}: b.{i=0..1}\n", "one side only"),
         ("keys:\n  a.{i=0..1}.{i=0..1}: b.{i}\n", "written twice"),
-        ("keys:\n  a.{i=0..99}.{j=0..99}: b.{i}.{j}\n", "10000 combinations"),
+        ("keys:\n  a.{i=0..99}.{j=0..99}: b.{i}.{j}\n", "more than 2_000 rules"),
         ("keys:\n  a.{i=0..1}: b.{i-1}\n", "0 or more"),
+        ("keys:\n  a.{i=0..2}: b.{1-i}\n", "0 or more"),
+        ("keys:\n  a.{i=0..1}: b.{i-i}\n", "1 or more"),
         ("keys:\n  a: !!python/object:os.system b\n", ""),
         ("keys: &x\n  a: *x\n", ""),
         ("keys:\n  a: b\n c: d\n", ""),
@@ -131,8 +176,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_pattern_is_read_backwards() -> None:
-    ((official, own),) = expanded(read_pattern("x.{i}.{3*j-1}"), read_pattern("y{j}.{i+4}"))
-    assert own.values(("2", "9")) == {"j": 2, "i": 5}
+    official = read_pattern("x.{i}.{3*j-1}")
+    assert list(solver(official, read_pattern("y{j}.{i+4}")).solutions([2, 9])) == [{"j": 2, "i": 5}]
     assert official.name({"j": 2, "i": 5}) == "x.5.5"
     with pytest.raises(BadPattern):
         read_pattern("x.{1+}")
