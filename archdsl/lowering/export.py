@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from archdsl.lowering.module import Backbone
+from archdsl.lowering.module import Backbone, escape
 from archdsl.schema.units import FeatureMap
 from archdsl.source.diagnostic import Diagnostic, Note, SpecError
 
@@ -41,7 +41,7 @@ def export(module: Backbone) -> ExportedProgram:
     The module itself is left as it is.
     """
     plain = copy.deepcopy(module).eval()
-    plain.escape()
+    escape(plain)
     for weight in plain.parameters():
         weight.requires_grad_(False)
     example = images(module, 2)

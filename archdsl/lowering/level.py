@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from archdsl.ir.reserved import is_reserved, other_name
 from archdsl.lowering.names import escaped_name
 from archdsl.lowering.steps import Identity, Step, Values, escaped
 from archdsl.source.diagnostic import Diagnostic, SpecError
@@ -18,19 +19,15 @@ class Level(nn.Module):
 
     def __init__(self, children: Mapping[str, nn.Module], step: Step | None = None) -> None:
         super().__init__()
+        self.step = step or Identity()
         for name, child in children.items():
-            if hasattr(nn.Module, name) or name in self.__dict__ or name == "step":
+            # a torch that is newer than the list may have more attributes
+            if is_reserved(name) or hasattr(self, name):
                 raise SpecError([_reserved(name)])
             self._modules[name] = child
-        self.step = step or Identity()
 
     def forward(self, x: Tensor, values: Values | None = None) -> Tensor:
         return self.step.run(self, x, _NOTHING if values is None else values)
-
-    def escape(self) -> None:
-        """Rename the children whose names are keywords of Python, as generated code needs it."""
-        self._modules = {escaped_name(name): child for name, child in self._modules.items()}
-        self.step = escaped(self.step)
 
 
 class Block(Level):
@@ -44,9 +41,16 @@ class Block(Level):
         return f"drop_rate={self.drop_rate:.4g}"
 
 
+def escape_level(level: Level) -> None:
+    """Rename the children whose names are keywords of Python, as generated code needs it."""
+    # no method: each one is a name that no part can have
+    level._modules = {escaped_name(name): child for name, child in level._modules.items()}
+    level.step = escaped(level.step)
+
+
 def _reserved(name: str) -> Diagnostic:
     return Diagnostic(
         "reserved-label",
         f"`{name}` cannot name a part: every torch module has an attribute of that name",
-        help=f"give the `let`, the stage or the head another name, such as `{name}_part`",
+        help=f"give the `let`, the stage or the head another name, such as `{other_name(name)}`",
     )

@@ -11,7 +11,7 @@ from archdsl.ir import part as parts
 from archdsl.ir.network import Network, Placed, PlacedStage
 from archdsl.lowering import grow
 from archdsl.lowering.features import Feature, feature_info
-from archdsl.lowering.level import Level
+from archdsl.lowering.level import Level, escape_level
 from archdsl.lowering.memory import refuse_beyond_memory, weight_bytes
 from archdsl.lowering.plan import Plan, module_path, plans, wanted_values
 from archdsl.lowering.steps import Chain, Enter
@@ -123,13 +123,6 @@ class Backbone(nn.Module):
         """The last linears of the heads, each by the names that lead to it."""
         return tuple(found.path for found in self._classifiers.values() if found is not None)
 
-    def escape(self) -> None:
-        """Rename the levels whose names are keywords of Python, as generated code needs it. For export."""
-        for module in self.modules():
-            if isinstance(module, Level):
-                module.escape()
-        self._plans = {training: (one.escaped(), two.escaped()) for training, (one, two) in self._plans.items()}
-
 
 def lower(network: Network, *, seed: int = 0) -> Backbone:
     """Make the module of a network: float32, on the CPU, in training mode, with initial weights.
@@ -145,6 +138,14 @@ def lower(network: Network, *, seed: int = 0) -> Backbone:
     """
     refuse_beyond_memory(network, weight_bytes(network), "make")
     return Backbone(network, seed)
+
+
+def escape(module: Backbone) -> None:
+    """Rename the levels of a backbone whose names are keywords of Python, as generated code needs it. For export."""
+    for level in list(module.modules()):
+        if isinstance(level, Level):
+            escape_level(level)
+    module._plans = {training: (one.escaped(), two.escaped()) for training, (one, two) in module._plans.items()}
 
 
 def _grown(network: Network, name: str, seed: int) -> Level:
