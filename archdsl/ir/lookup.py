@@ -139,6 +139,8 @@ def entered(env: Env, key: tuple[str, int], span: Span, written: Span) -> Iterat
 def _way_out(name: str, length: int) -> str:
     if length == 1 and registry.lookup(name) is not None:
         return f"a let hides the component of its name: call it something else, such as `{name}_here`"
+    if length == 1 and name in READABLE:
+        return f"`{name}` is the stage's own here: give the let another name, such as `width`"
     return "give one of them a value that does not need the others"
 
 
@@ -163,7 +165,7 @@ def slot_part(env: Env, slot: Slot, val: Val, attribute: ast.Attribute) -> Val:
                 f"`{schema.name}` is a {other} mixer, and this is the {slot} mixer",
                 leaf.span,
                 f"in `{slot}`",
-                help=f"write it as `{other} = ...`, or choose a {slot} mixer: {_some(registry.names(slot))}",
+                help=f"write it as `{other} = ...`, or choose a {slot} mixer: {_some(registry.names(slot))}; what is no mixer, such as `conv`, may stand there too",
             )
     return relabelled(Val(built, val.origin), slot)
 

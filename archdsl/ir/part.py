@@ -132,6 +132,7 @@ class Stage:
     blocks: tuple[Block, ...]
     tail: Part | None
     span: Span = field(compare=False)
+    dim_origin: Origin | None = field(compare=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)

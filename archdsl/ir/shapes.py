@@ -25,6 +25,7 @@ from archdsl.ir.part import (
     walk_parts,
 )
 from archdsl.ir.site import PlacedSite, Trace
+from archdsl.ir.values import origin_notes
 from archdsl.ir.whole import check_network, check_size
 from archdsl.ir.work import Work
 from archdsl.schema.cost import FREE, Cost
@@ -75,6 +76,7 @@ class _Placer:
         self.values: dict[str, PlacedStage | Placed] = {}
         self.traces: dict[str, Trace] = {}
         self.where = ""
+        self.stage: Stage | None = None
 
     def network(self) -> Network:
         arch = self.arch
@@ -96,6 +98,7 @@ class _Placer:
                 self.values[name] = self._stage(stages[name], before)
             else:
                 self.where = f"`{name}`" if name != "head" else "the head"
+                self.stage = None
                 self.values[name] = self._section(others[name].part, before, name)
             self.traces[name] = self.trace
         self.where = "`logits`"
@@ -142,6 +145,7 @@ class _Placer:
 
     def _stage(self, stage: Stage, x: FeatureMap) -> PlacedStage:
         name = stage.name
+        self.stage = stage
         here = x
         source = down = tail = None
         if stage.source is not None:
@@ -178,12 +182,18 @@ class _Placer:
         # a last block may end wider: one that has the channels is enough
         if stage.dim is not None and all(block.y.channels != stage.dim for block in blocks):
             y = blocks[-1].y
+            first = stage is self.arch.stages[0] and stage.down is None
+            brings = (
+                f"let the stem end with `out = {stage.dim}`" if first else "let its `down` bring them: `conv(3x3, stride = 2)`"
+            )
+            origin = stage.dim_origin
             self.report.fail(
                 "dim-mismatch",
                 f"stage `{stage.name}` says dim = {stage.dim}, and its blocks give {y.channels} channels",
-                stage.span,
-                f"the map is {y} after its blocks",
-                help=f"let its `down` bring {stage.dim} channels: `down = conv(3x3, stride = 2)`, or correct `dim`",
+                origin.span if origin else stage.span,
+                f"the map is {y} after the blocks of `{stage.name}`",
+                notes=origin_notes(origin) if origin else [],
+                help=f"{brings}, or correct `dim`",
             )
 
     def _block(self, lines: tuple[Line, ...], x: FeatureMap) -> PlacedBlock:
@@ -266,7 +276,7 @@ class _Placer:
 
     def _leaf(self, part: Leaf, x: FeatureMap) -> Placed:
         component = part.component
-        site = PlacedSite(self.report, part, x, self.trace, self.where)
+        site = PlacedSite(self.report, part, x, self.trace, self.where, self.stage)
         for entry in component.schema.fields:
             value = getattr(component, entry.name)
             if entry.divides == "channels" and isinstance(value, int):

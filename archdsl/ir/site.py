@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archdsl.ir.part import Leaf, Origin
+from collections.abc import Sequence
+
+from archdsl.ir.part import Leaf, Origin, Stage
 from archdsl.ir.values import origin_notes
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source.diagnostic import Note, Report
@@ -52,6 +54,7 @@ class PlacedSite:
     x: FeatureMap
     trace: Trace
     where: str
+    stage: Stage | None = None
 
     def require(self, holds: bool, message: str, *, field: str | None = None, label: str = "", help: str = "") -> None:
         if not holds:
@@ -92,9 +95,27 @@ class PlacedSite:
                 field,
                 f"{channels} channels come in, and {value} does not divide them",
                 f"choose a `dim` that is a multiple of {value}, or another `{field}`",
+                more=self._dim_notes(channels),
             )
 
-    def _refuse(self, slug: str, message: str, field: str | None, label: str, help: str, about: str | None = None) -> None:
+    def _dim_notes(self, channels: int) -> list[Note]:
+        """Where the channels come from, if they are the stage's `dim`."""
+        stage = self.stage
+        if stage is None or stage.dim != channels or stage.dim_origin is None:
+            return []
+        origin = stage.dim_origin
+        return [Note(f"{channels} is the `dim` of `{stage.name}`", origin.span), *origin_notes(origin)]
+
+    def _refuse(
+        self,
+        slug: str,
+        message: str,
+        field: str | None,
+        label: str,
+        help: str,
+        about: str | None = None,
+        more: Sequence[Note] = (),
+    ) -> None:
         origin = self.leaf.arguments.get(field) if field else None
         span = _word(self.leaf.span)
         notes: list[Note] = []
@@ -108,7 +129,7 @@ class PlacedSite:
         if size_note:
             notes = [*notes, size_note]
         where = f"in {self.where}"
-        self.report.fail(slug, message, span, f"{label}, {where}" if label else where, notes=notes[:3], help=help)
+        self.report.fail(slug, message, span, f"{label}, {where}" if label else where, notes=[*notes, *more][:3], help=help)
 
     def _argument(self, origin: Origin) -> tuple[Span, list[Note]]:
         return origin.span, origin_notes(origin)

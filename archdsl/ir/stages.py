@@ -10,7 +10,7 @@ from archdsl.ir.attributes import attribute, count
 from archdsl.ir.calls import bind, drop_probability
 from archdsl.ir.evaluate import Context, Env
 from archdsl.ir.model import Place
-from archdsl.ir.part import Block, DropPath, Line, Part, Stage, walk_parts
+from archdsl.ir.part import Block, DropPath, Line, Origin, Part, Stage, walk_parts
 from archdsl.ir.values import Ramp, kind_of
 from archdsl.lang import ast
 from archdsl.source import limits
@@ -77,11 +77,12 @@ class StageResolver:
         blocks = self.attempt(lambda: self._blocks(env, depth, rates))
         if self.attempt.failures > failures or blocks is None:
             return None
-        return Stage(name, dim, source, down, blocks, tail, place.span)
+        value, origin = dim if dim else (None, None)
+        return Stage(name, value, source, down, blocks, tail, place.span, origin)
 
-    def _dim(self, env: Env) -> int | None:
+    def _dim(self, env: Env) -> tuple[int, Origin] | None:
         val = attribute(env, "dim")
-        return None if val is None else count(val, "dim", limits.MAGNITUDE, self.report)
+        return None if val is None else (count(val, "dim", limits.MAGNITUDE, self.report), val.origin)
 
     def _join(self, env: Env) -> None:
         written = next((place.attributes["join"].value for place in env.places if "join" in place.attributes), None)
