@@ -165,7 +165,8 @@ def slot_part(env: Env, slot: Slot, val: Val, attribute: ast.Attribute) -> Val:
                 f"`{schema.name}` is a {other} mixer, and this is the {slot} mixer",
                 leaf.span,
                 f"in `{slot}`",
-                help=f"write it as `{other} = ...`, or choose a {slot} mixer: {_some(registry.names(slot))}; what is no mixer, such as `conv`, may stand there too",
+                help=f"write it as `{other} = ...`, or choose a {slot} mixer: {_some(registry.names(slot))};"
+                " what is no mixer, such as `conv`, may stand there too",
             )
     return relabelled(Val(built, val.origin), slot)
 
