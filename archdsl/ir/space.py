@@ -5,7 +5,6 @@ The base is trial 0: it must lie in every domain. Searching is not done here.
 
 from __future__ import annotations
 
-import itertools
 from fractions import Fraction
 from math import prod
 from random import Random
@@ -14,16 +13,15 @@ from typing import Literal
 from archdsl.ir.base_point import BasePoint
 from archdsl.ir.counts import flops, params
 from archdsl.ir.decisions import Decision, Point, active, decisions_of
-from archdsl.ir.evaluate import Context, DomainKey, Env
+from archdsl.ir.evaluate import Context, DomainKey
 from archdsl.ir.expect import amount, counted_by, quantity_of, size_at
 from archdsl.ir.model import Model
 from archdsl.ir.network import Network
 from archdsl.ir.override import resized
-from archdsl.ir.part import Arch, Stage
 from archdsl.ir.points import Drawn, draw
+from archdsl.ir.require import COMPARE, check_requires
 from archdsl.ir.resolve import resolve
 from archdsl.ir.shapes import place
-from archdsl.ir.values import is_number
 from archdsl.ir.work import Work
 from archdsl.lang import ast
 from archdsl.schema.units import Size
@@ -33,14 +31,6 @@ from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
 
 OBJECTIVES = ("zen_score", "zico", "naswot", "synflow", "grad_norm", "latency", "memory", "accuracy", "params", "flops")
-_COMPARE = {
-    "<=": lambda a, b: a <= b,
-    "<": lambda a, b: a < b,
-    ">=": lambda a, b: a >= b,
-    ">": lambda a, b: a > b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-}
 
 # how much of the work left may go into trying what can be built
 _TRIED = 100_000
@@ -57,7 +47,7 @@ class Budget:
     span: Span
 
     def holds(self, count: int) -> bool:
-        return bool(_COMPARE[self.operator](count, self.limit))
+        return bool(COMPARE[self.operator](count, self.limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +105,7 @@ class Space:
         if arch is None or network is None:
             return None
         with report.guard():
-            for require in model.requires:
-                space._require(require, arch, report, point, of_base=True)
+            check_requires(model, arch, Context(model, report, point, work), of_base=True)
         return None if report.error_count > before else space
 
     # --- points -------------------------------------------------------------------------------------------------
@@ -165,8 +154,7 @@ class Space:
         network = place(arch, report, advise=False) if arch else None
         if arch is not None:
             with report.guard():
-                for require in self.model.requires:
-                    self._require(require, arch, report, point, of_base=False)
+                check_requires(self.model, arch, Context(self.model, report, point), of_base=False)
         report.raise_errors()
         assert network is not None
         return network
@@ -187,79 +175,6 @@ class Space:
         from archdsl.ir.feasible import warn_of_infeasible
 
         warn_of_infeasible(self.model, self.decisions, self.base_point, report, work.part(_TRIED))
-
-    # --- require ------------------------------------------------------------------------------------------------
-
-    def _require(self, require: ast.Require, arch: Arch, report: Report, point: Point, *, of_base: bool) -> None:
-        numbers = [self._operand(operand, arch, report, point) for operand in require.operands]
-        for operator, (left, right) in zip(require.operators, itertools.pairwise(range(len(numbers))), strict=True):
-            if not _COMPARE[operator](numbers[left], numbers[right]):
-                told = f"{_short(numbers[left])} {operator} {_short(numbers[right])} does not hold"
-                who = "the base breaks this rule of the space" if of_base else "this point breaks a rule of the space"
-                report.fail(
-                    "outside-require",
-                    who,
-                    require.operands[left].span.to(require.operands[right].span),
-                    told,
-                    help="the base is trial 0: change the rule, or the base" if of_base else "draw another point",
-                )
-
-    def _operand(self, expr: ast.Expr, arch: Arch, report: Report, point: Point) -> Fraction:
-        """A number of `require`: `s1.depth`, a let, or arithmetic over them."""
-        match expr:
-            case ast.Member():
-                return self._member(expr, arch, report)
-            case ast.Negate():
-                return -self._operand(expr.operand, arch, report, point)
-            case ast.Sum():
-                signs = [1, *(1 if operator == "+" else -1 for operator in expr.operators)]
-                terms = [self._operand(operand, arch, report, point) for operand in expr.operands]
-                return sum((sign * term for sign, term in zip(signs, terms, strict=True)), Fraction(0))
-            case ast.Product():
-                result = self._operand(expr.operands[0], arch, report, point)
-                for operator, operand in zip(expr.operators, expr.operands[1:], strict=True):
-                    factor = self._operand(operand, arch, report, point)
-                    if operator == "/" and factor == 0:
-                        report.fail("not-whole", "a number divided by zero has no value", operand.span, "this is 0")
-                    result = result * factor if operator == "*" else result / factor
-                return result
-        env = Env(Context(self.model, report, point), (self.model.place,), "`require`", expr.span)
-        val = env.evaluate(expr)
-        if not is_number(val.value):
-            report.fail(
-                "wrong-type",
-                "`require` compares numbers",
-                expr.span,
-                "not a number",
-                help="such as `s1.depth`, `s2.dim`, a `let`, or arithmetic over them",
-            )
-        return Fraction(val.value)
-
-    def _member(self, expr: ast.Member, arch: Arch, report: Report) -> Fraction:
-        stages: dict[str, Stage] = {stage.name: stage for stage in arch.stages}
-        name = expr.object.id if isinstance(expr.object, ast.Name) else ""
-        if name not in stages:
-            help = did_you_mean(name, list(stages), "stages are")
-            report.fail(
-                "unknown-place", f"there is no stage `{expr.object.span.text}`", expr.object.span, "not a stage", help=help
-            )
-        stage = stages[name]
-        attribute = expr.name.id
-        if attribute == "depth":
-            return Fraction(len(stage.blocks))
-        if attribute == "dim" and stage.dim is not None:
-            return Fraction(stage.dim)
-        report.fail(
-            "unknown-attribute",
-            f"`require` reads `depth` and `dim` of a stage, not `{attribute}`",
-            expr.name.span,
-            "not a number of the stage",
-            help=did_you_mean(attribute, ("depth", "dim")) or "give the number a `let`, and compare that",
-        )
-
-
-def _short(number: Fraction) -> str:
-    return str(number.numerator) if number.denominator == 1 else f"{float(number):g}"
 
 
 def _budget(line: ast.Budget, report: Report) -> Budget | None:
