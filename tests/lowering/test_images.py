@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import warnings
 
 import pytest
 import torch
@@ -79,10 +78,6 @@ def test_programs_do_not_look() -> None:
         assert program.module()(torch.zeros(5, 3, 56, 56)).shape == (5, 10)
     assert torch.func.vmap(model)(torch.zeros(3, 2, 3, 56, 56)).shape == (3, 2, 10)
     assert torch.func.functional_call(model, dict(model.named_parameters()), (images(3, 56, 56),)).shape == (2, 10)
-    with warnings.catch_warnings():
-        # fvcore counts with it
-        warnings.simplefilter("ignore", DeprecationWarning)
-        assert torch.jit.trace(model, images(3, 56, 56))(images(3, 56, 56)).shape == (2, 10)
 
 
 @pytest.mark.parametrize("name", ["@biformer_t", "@biformer_stl", "@davit_tiny"])
