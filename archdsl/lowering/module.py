@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from archdsl.arguments import whole
 from archdsl.ir import part as parts
 from archdsl.ir.network import Network, Placed, PlacedStage
 from archdsl.lowering import grow
 from archdsl.lowering.features import Feature, feature_info
+from archdsl.lowering.images import Images
 from archdsl.lowering.level import Level, escape_level
 from archdsl.lowering.memory import refuse_beyond_memory, weight_bytes
 from archdsl.lowering.plan import Plan, module_path, plans, wanted_values
@@ -41,6 +43,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = network.name
         self.image = network.image
+        self._images = Images(network)
         self.num_classes = network.classes
         self.feature_info: tuple[Feature, ...] = feature_info(network)
         self.heads = network.heads
@@ -62,6 +65,16 @@ class Backbone(nn.Module):
         self._classifiers = {name: _classifier(network, name) for name in network.heads}
 
     def forward(self, images: Tensor) -> Tensor | dict[str, Tensor]:
+        """Logits [B, classes] of images [B, C, H, W]; in training with several heads their outputs by name.
+
+        H and W are those of the spec, `image`, or any others that all its components take.
+
+        Raises
+        ------
+        ValueError: images that a component refuses. A compiled or exported program does not look.
+        """
+        if not torch.compiler.is_compiling():
+            self._images.check(images)
         return self.forward_head(self.forward_features(images))
 
     def forward_features(self, images: Tensor) -> Features:
@@ -98,7 +111,9 @@ class Backbone(nn.Module):
         Raises
         ------
         ValueError: when a head does not end in a `linear`, or the number is negative. Nothing is changed then.
+        TypeError: when `classes` or `seed` is no whole number.
         """
+        classes, seed = whole(classes, "classes"), whole(seed, "seed")
         if classes < 0:
             raise ValueError(f"the number of classes is 0 or more, not {classes}")
         for name, classifier in self._classifiers.items():
@@ -133,8 +148,8 @@ def lower(network: Network, *, seed: int = 0) -> Backbone:
     Raises
     ------
     SpecError: `out-of-memory`, when the weights alone take more than there is; `reserved-label`, when a part is called like an
-        attribute of torch's modules.
-    TypeError: when a component's module has other weights than its spec promises.
+        attribute of torch's modules; `broken-plugin`, when a component's module cannot be made, or is not what its spec
+        promises.
     """
     refuse_beyond_memory(network, weight_bytes(network), "make")
     return Backbone(network, seed)
