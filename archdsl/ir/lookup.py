@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from archdsl.ir.graph import shown_circle
 from archdsl.ir.model import READABLE, Place
 from archdsl.ir.part import DropPath, Identity, Leaf, Origin, Read, walk_parts
-from archdsl.ir.values import Built, Function, Partial, Val, relabelled
+from archdsl.ir.values import Built, Function, Partial, Val, blame, relabelled
 from archdsl.lang import ast
 from archdsl.schema import registry
 from archdsl.schema.component import Slot
@@ -165,6 +165,7 @@ def slot_part(env: Env, slot: Slot, val: Val, attribute: ast.Attribute) -> Val:
                 f"`{schema.name}` is a {other} mixer, and this is the {slot} mixer",
                 leaf.span,
                 f"in `{slot}`",
+                notes=blame(val.origin, env.report),
                 help=f"write it as `{other} = ...`, or choose a {slot} mixer: {_some(registry.names(slot))};"
                 " what is no mixer, such as `conv`, may stand there too",
             )

@@ -15,17 +15,11 @@ def warned(*lines: str) -> list[tuple[str, str]]:
 
 
 def test_values_that_do_not_divide() -> None:
-    assert (
-        warned("let width = 8..40 step 4")
-        == [
-            # eight heads in the second stage, whose dim is twice the width: only a width that four divides
-        ]
-    )
-    assert (
-        warned("let width = 30..36")
-        == [("6 of 7 values of `width` cannot be built with everything else at the base", "30, 31, 33, 34, 35, 36")]
-        or warned("let width = 30..36")[0][1] == "30, 31, 33, 34, 35"
-    )
+    # four heads in the first stage
+    assert warned("let width = 8..40 step 4") == []
+    assert warned("let width = 30..36") == [
+        ("5 of 7 values of `width` cannot be built with everything else at the base", "30, 31, 33, 34, 35")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -33,8 +27,8 @@ def test_values_that_do_not_divide() -> None:
     [
         ("stage s2 { token = mixer(heads = 8) | mixer(heads = 3 | 5) }", "mixer(heads = 3 | 5)"),
         (
-            "stage s1 { token = mixer | routing(topk = 4, regions = 3x3, head_dim = 8) }",
-            "routing(topk = 4, regions = 3x3, head_dim = 8)",
+            "stage s1 { token = mixer | routing(topk = 4, regions = 3x3) }",
+            "routing(topk = 4, regions = 3x3)",
         ),
         ("stage s1 { token = mixer | nothing_like_it }", "nothing_like_it"),
     ],
@@ -70,7 +64,6 @@ def test_a_require_is_no_reason() -> None:
 
 
 def test_many_decisions_are_tried_in_part() -> None:
-    lines = [
-        f"stage s{i} {{ depth = 1..9, channel = mlp(ratio = 1 | 2 | 3 | 4), drop_path = ramp(0.1) | none }}" for i in (1, 2)
-    ]
+    items = "depth = 1..9, channel = mlp(ratio = 1 | 2 | 3 | 4), drop_path = ramp(0.1) | none"
+    lines = [f"stage s{i} {{ {items} }}" for i in (1, 2)]
     assert warned(*lines, "let mixer = attention(heads = 1 | 2 | 4)") == []

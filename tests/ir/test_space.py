@@ -107,14 +107,12 @@ def test_each_written_domain_is_one_decision_named_by_its_path() -> None:
 
 
 def test_a_component_that_stands_alone_adds_no_name() -> None:
-    found = space(
-        over(
-            "stage s2 { token = mixer(heads = 4 | 8) }",
-            "default { channel = mlp(ratio = 2 | 4) }",
-            "drop_path = 0.1 | ramp(0.1)",
-        )
+    lines = (
+        "stage s2 { token = mixer(heads = 4 | 8) }",
+        "default { channel = mlp(ratio = 2 | 4) }",
+        "drop_path = 0.1 | ramp(0.1)",
     )
-    assert [d.path for d in found.decisions] == ["drop_path", "default.channel.ratio", "s2.token.heads"]
+    assert [d.path for d in space(over(*lines)).decisions] == ["drop_path", "default.channel.ratio", "s2.token.heads"]
 
 
 def test_two_decisions_of_one_path_are_numbered() -> None:
@@ -161,13 +159,8 @@ def test_points() -> None:
 def test_the_network_of_a_point() -> None:
     found = space()
     keys = {d.path: d.key for d in found.decisions}
-    point = {
-        **found.base_point,
-        keys["width"]: 96,
-        keys["s3.depth"]: 8,
-        keys["s3.token"]: 1,
-        keys["s3.token.cycle.routed.topk"]: 1,
-    }
+    chosen = {"width": 96, "s3.depth": 8, "s3.token": 1, "s3.token.cycle.routed.topk": 1}
+    point = {**found.base_point, **{keys[path]: value for path, value in chosen.items()}}
     network = found.network(point)
     assert stage(network, "s1").y.channels == 96 and len(stage(network, "s3").blocks) == 8
     assert field(network, "stages.s3.0.token", "topk") == 2
@@ -204,13 +197,12 @@ def test_budgets_are_exact_and_at_their_own_size() -> None:
         ("params", "<=", 20_000_000),
         ("params", ">=", 1_000),
     ]
+    network, line = archdsl.loads(TINY).network, "stage s1 { depth = 1..3 }"
     count = archdsl.loads(TINY).flops
-    assert space(over(f"budget flops <= {count} at 64x64", "stage s1 { depth = 1..3 }")).within_budget(
-        archdsl.loads(TINY).network
-    )
-    tight = space(over(f"budget flops <= {count} at 128x128", "stage s1 { depth = 1..3 }"))
+    assert space(over(f"budget flops <= {count} at 64x64", line)).within_budget(network)
+    tight = space(over(f"budget flops <= {count} at 128x128", line))
     assert tight.within_budget(tight.base_network) and not tight.keeps_budgets(tight.base_point)
-    assert not space(over(f"budget flops < {count}", "stage s1 { depth = 1..3 }")).within_budget(archdsl.loads(TINY).network)
+    assert not space(over(f"budget flops < {count}", line)).within_budget(network)
 
 
 def test_objectives() -> None:
@@ -223,7 +215,7 @@ def test_objectives() -> None:
         ("stage s1 { depth = 4..9 }", "4..9"),
         ("let width = 48..96 step 16", "48..96 step 16"),
         ("stage s2 { token = mixer(heads = 2 | 4) }", "2 | 4"),
-        ("stage s2 { token = mixer | gelu }", "mixer | gelu"),
+        ("stage s2 { token = relu | gelu }", "relu | gelu"),
         ("default { channel = mlp(ratio = 2 | 3) }", "2 | 3"),
         ("stage s2 { last { token = gelu | mixer(heads = 2) } }", "gelu | mixer(heads = 2)"),
         ("drop_path = ramp(0.2) | none", "ramp(0.2) | none"),
@@ -259,10 +251,8 @@ def test_the_base_is_found_where_no_place_settles_it() -> None:
 
 
 def test_a_layout_as_alternative() -> None:
-    base = changed(
-        "default {",
-        "layout plain { residual layernorm -> token }\n  layout wide { residual layernorm -> channel }\n  default {",
-    )
+    layouts = "layout plain { residual layernorm -> token }\n  layout wide { residual layernorm -> channel }"
+    base = changed("default {", f"{layouts}\n  default {{")
     base = changed("depth = 3,", "depth = 3, layout = wide,", text=base)
     found = space(over("stage s2 { layout = plain | wide }", base=base))
     assert found.named(found.base_point) == {"s2.layout": "wide"}
@@ -296,11 +286,10 @@ def test_wrong_lines(line: str, slug: str, guilty: str) -> None:
 
 
 def test_require_chains_and_lets() -> None:
-    assert told(over("stage s1 { depth = 1..3 }", "require 1 <= s1.depth <= s2.depth < width")) == []
-    assert told(over("stage s1 { depth = 1..3 }", "require s2.dim == 2 * s1.dim", "require width != 3")) == []
-    assert told(over("stage s1 { depth = 1..3 }", "require s1.depth <= s2.depth <= 2")) == [
-        ("outside-require", "s2.depth <= 2")
-    ]
+    line = "stage s1 { depth = 1..3 }"
+    assert told(over(line, "require 1 <= s1.depth <= s2.depth < width")) == []
+    assert told(over(line, "require s2.dim == 2 * s1.dim", "require width != 3")) == []
+    assert told(over(line, "require s1.depth <= s2.depth <= 2")) == [("outside-require", "s2.depth <= 2")]
 
 
 def test_a_space_without_decisions() -> None:
