@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from archdsl.cli import texts
-from archdsl.cli.arguments import spec_files
 from archdsl.cli.console import DONE, INPUT_AT_FAULT, CallError, Console
+from archdsl.cli.files import spec_files
 from archdsl.cli.main import exit_code
 from archdsl.source.diagnostic import Report
 

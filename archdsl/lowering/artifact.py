@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from archdsl.ir.digest import digest
 from archdsl.ir.network import Network
 from archdsl.lowering.atomic import folder_at_once
 from archdsl.lowering.build import build_module
@@ -20,7 +21,8 @@ from archdsl.lowering.export import export, load_program, parity, save_program
 from archdsl.lowering.folder import KIND, REPORT, SPEC, build_report, check_folder
 from archdsl.lowering.module import Backbone
 from archdsl.lowering.weights import save_weights
-from archdsl.source.diagnostic import Diagnostic, Note, SpecError
+from archdsl.source.diagnostic import Diagnostic, Note, Report, Reported, SpecError
+from archdsl.source.files import read_source
 
 VERSION = 1
 PROGRAM, WEIGHTS, README = "program.pt2", "weights.safetensors", "README.md"
@@ -107,27 +109,48 @@ def load_build(folder: Path, resolve: Callable[[str], Network]) -> Backbone:
 
     Raises
     ------
-    SpecError: `not-a-build`; `build-changed`, where spec or weights are not those that were written; what `resolve` finds.
+    SpecError: `not-a-build`; `build-changed`, where spec or weights are not those that were written, or the spec means another
+        network by now; what `resolve` finds.
     """
     report = read_report(folder)
     for name in (SPEC, WEIGHTS):
-        if not (folder / name).is_file() or _sha256(folder / name) != report["files"].get(name):
+        if not _is_as_written(folder / name, report["files"][name]):
             _changed(folder, name)
-    network = resolve((folder / SPEC).read_text(encoding="utf-8"))
-    return build_module(network, weights=folder / WEIGHTS, seed=int(report["seed"]))
+    reading = Report()
+    try:
+        text = read_source(str(folder / SPEC), reading).text
+    except Reported:
+        _changed(folder, SPEC)
+    network = resolve(text)
+    if digest(network) != report["spec_hash"]:
+        _changed(folder, SPEC, "the network that it means is not the one that was built")
+    return build_module(network, weights=folder / WEIGHTS, seed=report["seed"])
 
 
 def read_report(folder: Path) -> dict[str, Any]:
-    """The report of a build. Raises `SpecError` `not-a-build`."""
+    """The report of a build; what `load_build` reads in it has the type it should have. Raises `SpecError` `not-a-build`."""
     report = build_report(folder)
     if report is None:
         message = f"`{folder.as_posix()}` holds no build: it has no `{REPORT}` of one"
         raise SpecError([Diagnostic("not-a-build", message, help="give the folder that `archdsl build` wrote")])
-    if report["version"] != VERSION:
+    if report["version"] != VERSION or type(report["version"]) is not int:
         message = f"`{folder.as_posix()}` was written by another archdsl"
         note = Note(f"its report has version {report['version']!r:.20}, this archdsl reads {VERSION}")
         raise SpecError([Diagnostic("not-a-build", message, notes=(note,), help="build it again")])
+    if wrong := _wrong_entry(report):
+        message = f"`{folder.as_posix()}` holds no build: its `{REPORT}` has no `{wrong}` that a build writes"
+        raise SpecError([Diagnostic("not-a-build", message, help="build it again")])
     return report
+
+
+def _wrong_entry(report: Mapping[str, Any]) -> str | None:
+    """The first entry of a report that is missing or of another type than a build writes."""
+    if type(report.get("seed")) is not int:
+        return "seed"
+    if not isinstance(report.get("spec_hash"), str):
+        return "spec_hash"
+    files = report.get("files")
+    return None if isinstance(files, dict) and all(isinstance(files.get(name), str) for name in (SPEC, WEIGHTS)) else "files"
 
 
 def _readme(module: Backbone) -> str:
@@ -143,6 +166,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _changed(folder: Path, name: str) -> NoReturn:
+def _is_as_written(path: Path, sha256: str) -> bool:
+    try:
+        return path.is_file() and _sha256(path) == sha256
+    except OSError:
+        return False
+
+
+def _changed(folder: Path, name: str, why: str = "") -> NoReturn:
     message = f"`{name}` in `{folder.as_posix()}` is not the one that was written by the build"
-    raise SpecError([Diagnostic("build-changed", message, help="build it again")])
+    raise SpecError([Diagnostic("build-changed", message, notes=(Note(why),) if why else (), help="build it again")])

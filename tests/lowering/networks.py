@@ -209,7 +209,7 @@ def branching(*, classes: int = 6) -> Network:
         nodes=("guide",),
         heads=("main", "aux", "extra"),
         values={"s1": first, "guide": guide, "s2": second, "main": main, "aux": aux, "extra": extra},
-        reads={"s1": "", "guide": "s1", "s2": "s1", "main": "s2", "extra": "s1"},
+        reads={"s1": "", "guide": "s1", "s2": "s1", "main": "s2", "aux": "s2", "extra": "s1"},
         logits=logits,
         trained_only=frozenset({"extra"}),
     )

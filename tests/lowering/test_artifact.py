@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from archdsl.ir.digest import digest
 from archdsl.lowering import artifact, compile
 from archdsl.lowering.artifact import Provenance, load_build, write_build
 from archdsl.lowering.build import build_module
@@ -20,7 +23,7 @@ from archdsl.source.diagnostic import SpecError
 from tests.lowering import networks
 
 NETWORK = networks.branching()
-PROVENANCE = Provenance(spec_hash="0" * 64, seed=5, command=("archdsl", "build", "x.arch"), version="0")
+PROVENANCE = Provenance(spec_hash=digest(NETWORK), seed=5, command=("archdsl", "build", "x.arch"), version="0")
 
 
 def write(folder: Path, seed: int = 5, **options: object) -> dict:
@@ -86,6 +89,68 @@ def test_a_build_that_was_changed_is_refused(built: Path, tmp_path: Path) -> Non
     (folder / "report.json").write_text("[" * 100_000)
     assert slug(lambda: load_build(folder, lambda _: NETWORK)) == "not-a-build"
     assert slug(lambda: load_build(tmp_path / "none", lambda _: NETWORK)) == "not-a-build"
+
+
+def changed(folder: Path, **entries: object) -> Path:
+    """A folder like a build, whose report has some other entries; `...` takes one out, and bytes are the spec."""
+    report = json.loads((folder / "report.json").read_text())
+    for name, entry in entries.items():
+        if isinstance(entry, bytes):
+            (folder / "spec.arch").write_bytes(entry)
+            report["files"] |= {"spec.arch": hashlib.sha256(entry).hexdigest()}
+        elif entry is ...:
+            del report[name]
+        else:
+            report[name] = entry
+    (folder / "report.json").write_text(json.dumps(report))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        ({"version": True}, "not-a-build"),
+        ({"version": 1.0}, "not-a-build"),
+        ({"version": "1"}, "not-a-build"),
+        ({"version": ...}, "not-a-build"),
+        ({"kind": ["archdsl build"]}, "not-a-build"),
+        ({"files": []}, "not-a-build"),
+        ({"files": {}}, "not-a-build"),
+        ({"files": {"spec.arch": 1, "weights.safetensors": 2}}, "not-a-build"),
+        ({"files": ...}, "not-a-build"),
+        ({"seed": ...}, "not-a-build"),
+        ({"seed": "5"}, "not-a-build"),
+        ({"seed": 5.5}, "not-a-build"),
+        ({"seed": None}, "not-a-build"),
+        ({"seed": True}, "not-a-build"),
+        ({"spec_hash": ...}, "not-a-build"),
+        ({"spec_hash": 0}, "not-a-build"),
+        ({"spec_hash": "0" * 64}, "build-changed"),
+        ({"text": b"\xff\xfe"}, "build-changed"),
+        ({"text": b"a\0b"}, "build-changed"),
+        ({"text": b" " * 2**21}, "build-changed"),
+    ],
+)
+def test_a_stranger_s_folder_is_refused(entries: dict, found: str, built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "b"
+    shutil.copytree(built, folder)
+    assert slug(lambda: load_build(changed(folder, **entries), lambda _: NETWORK)) == found
+
+
+@pytest.mark.parametrize("text", ['{"kind": "archdsl build", "version": 1}', "[]", "\xff", "", '{"seed": 1' + "0" * 5000 + "}"])
+def test_a_report_of_anything_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text(text, encoding="latin-1")
+    assert slug(lambda: load_build(tmp_path, lambda _: NETWORK)) == "not-a-build"
+
+
+def test_files_that_are_no_files_are_refused(built: Path, tmp_path: Path) -> None:
+    for name in ("spec.arch", "weights.safetensors"):
+        folder = tmp_path / name
+        shutil.copytree(built, folder)
+        (folder / name).unlink()
+        assert slug(lambda folder=folder: load_build(folder, lambda _: NETWORK)) == "build-changed"
+        os.mkfifo(folder / name)
+        assert slug(lambda folder=folder: load_build(folder, lambda _: NETWORK)) == "build-changed"
 
 
 def test_a_build_is_replaced_and_anything_else_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
