@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
-from pathlib import Path
 from typing import NoReturn
 
 from archdsl.cli.console import CallError
@@ -106,24 +104,3 @@ def size(arguments: argparse.Namespace) -> tuple[int, int] | None:
 def add_json(parser: argparse._ActionsContainer) -> None:
     """One JSON document instead of text."""
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-
-
-def spec_files(paths: Iterable[str], suffixes: tuple[str, ...]) -> list[str]:
-    """The paths, where a folder stands for the specs in it and below it."""
-    found: list[str] = []
-    for path in paths:
-        folder = Path(path)
-        if path.startswith("@") or not folder.is_dir():
-            found.append(path)
-            continue
-        # key maps lie beside the specs they are for
-        inside = [e for e in folder.rglob("*") if e.suffix in suffixes and not e.name.endswith(".keys.yaml") and e.is_file()]
-        shown = sorted(entry.as_posix() for entry in inside if not _hidden(entry.relative_to(folder)))
-        if not shown:
-            raise CallError(f"there is no spec in `{path}`", f"a spec ends in {' or '.join(suffixes)}")
-        found.extend(shown)
-    return found
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)

@@ -55,7 +55,7 @@ def run(args: Namespace, console: Console) -> int:
     specs = [loaded.path for loaded in spec.model.files.values() if loaded.path]
     try:
         check_folder(folder, force=args.force, specs=specs)
-        return _build(args, console, spec, folder, specs)
+        return _build(args, console, spec, _text(spec), folder, specs)
     except OSError as error:
         raise CallError(f"`{folder.as_posix()}` cannot be written: {(error.strerror or str(error)).lower()}") from error
 
@@ -68,7 +68,22 @@ def _folder(args: Namespace, spec: Spec) -> Path:
     return Path(args.output)
 
 
-def _build(args: Namespace, console: Console, spec: Spec, folder: Path, specs: list[Path]) -> int:
+def _text(spec: Spec) -> str:
+    """The spec written out in full, which must mean the network that is built."""
+    from archdsl.api import loads
+    from archdsl.source.diagnostic import SpecError
+
+    text = spec.canonical
+    try:
+        found = loads(text).hash
+    except SpecError as error:
+        raise RuntimeError("the spec, written out in full, is refused") from error
+    if found != spec.hash:
+        raise RuntimeError("the spec, written out in full, means another network")
+    return text
+
+
+def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Path, specs: list[Path]) -> int:
     from archdsl import __version__
 
     with console.progress() as progress:
@@ -98,7 +113,7 @@ def _build(args: Namespace, console: Console, spec: Spec, folder: Path, specs: l
             report = write_build(
                 folder,
                 module,
-                spec.canonical,
+                text,
                 Provenance(spec.hash, args.seed, console.command, __version__, args.weights),
                 counts=_counts(compared),
                 expectations=_expectations(spec),

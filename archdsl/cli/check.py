@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from archdsl.cli.arguments import add_json, add_overrides, spec_files
+from archdsl.cli.arguments import add_json, add_overrides
 from archdsl.cli.console import Console
+from archdsl.cli.files import spec_files
 from archdsl.cli.main import exit_code
 
 NAME = "check"
