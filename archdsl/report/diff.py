@@ -7,11 +7,15 @@ from collections.abc import Iterable, Iterator
 from archdsl.ir import part as parts
 from archdsl.ir.decisions import Decision
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, leaves
-from archdsl.report.parts import over_blocks, text
+from archdsl.report.parts import outline, over_blocks, slot, text
 from archdsl.report.written import fields, written_component
 from archdsl.source.record import dataclass
 
 _NOTHING = "nothing"
+# what a block has where others of its stage have more
+_ABSENT = "identity"
+# a level is told by what is in it
+_SAME = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +31,24 @@ class Change:
 
 
 def _side(value: str | None) -> str:
-    return _NOTHING if value is None else f"({value})" if " -> " in value and value[0] != "{" else value
+    if value is None:
+        return _NOTHING
+    return f"({value})" if " -> " in value and not value.endswith("}") else value
 
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
     """What stands at a path. `kind` is the component there; where it changes, its fields are not compared one by one.
 
-    `whole` says all that stands there and below: enough where the other side has nothing.
+    `whole` says all that stands there and below: enough where the other side has nothing. `short` is the value in short:
+    enough where that differs, too.
     """
 
     value: str
     kind: str = ""
     fields: tuple[tuple[str, str], ...] = ()
     whole: str = ""
+    short: str = ""
 
 
 def changes(before: Network, after: Network) -> list[Change]:
@@ -73,7 +81,9 @@ def decision_changes(before: Iterable[Decision], after: Iterable[Decision]) -> l
 
 def _compared(path: str, old: _Fact, new: _Fact) -> Iterator[Change]:
     if not old.kind or old.kind != new.kind:
-        if old.value != new.value:
+        if old.short != new.short:
+            yield Change(path, old.short or old.value, new.short or new.value)
+        elif old.value != new.value:
             yield Change(path, old.value, new.value)
         return
     left, right = dict(old.fields), dict(new.fields)
@@ -106,29 +116,43 @@ def _facts(network: Network) -> Iterator[tuple[str, _Fact]]:
         else:
             yield from _part(value, name)
     if len(network.heads) > 1:
-        yield "logits", _Fact(_shape(network.logits))
+        yield "logits", _Fact(outline(network.logits.part, short=False))
 
 
 def _stage(name: str, stage: PlacedStage, reads: str) -> Iterator[tuple[str, _Fact]]:
+    layouts = [_layout(block, short=False) for block in stage.blocks], [_layout(block, short=True) for block in stage.blocks]
+    full, short = map(over_blocks, layouts)
+    yield name, _Fact(_SAME, whole=_whole(stage, short))
     yield f"{name}.from", _Fact(reads or "stem")
     yield from _part(stage.source, f"{name}.from")
     yield from _part(stage.down, f"{name}.down")
     yield f"{name}.dim", _Fact(str(stage.y.channels))
     yield f"{name}.depth", _Fact(str(len(stage.blocks)))
     yield f"{name}.drop_path", _Fact(_range(stage.drop_rates))
-    yield f"{name}.layout", _Fact(over_blocks([_layout(block) for block in stage.blocks]))
+    yield f"{name}.layout", _Fact(full, short=short)
     yield from _blocks(name, stage.blocks)
     yield from _part(stage.tail, f"{name}.tail")
 
 
+def _whole(stage: PlacedStage, layout: str) -> str:
+    """A stage in one line."""
+    said = [f"dim = {stage.y.channels}", f"depth = {len(stage.blocks)}"]
+    mixers = {word: [slot(block, word) for block in stage.blocks] for word in ("token", "channel")}
+    told = [f"{word} = {over_blocks([found or 'none' for found in side])}" for word, side in mixers.items() if any(side)]
+    return f"{{ {', '.join(said + (told or [f'layout {layout}']))} }}"
+
+
 def _blocks(name: str, blocks: Iterable[PlacedBlock]) -> Iterator[tuple[str, _Fact]]:
     """The components of all blocks of a stage, by their place in a block."""
-    every = [dict(_components(block)) for block in blocks]
+    every = [dict(_inside(block)) for block in blocks]
     for path in dict.fromkeys(path for block in every for path in block):
         found = [block.get(path) for block in every]
         kinds = {fact.kind for fact in found if fact}
-        value = over_blocks([fact.value if fact else _NOTHING for fact in found])
-        if len(kinds) == 1 and None not in found:
+        value = over_blocks([fact.value if fact else _ABSENT for fact in found])
+        if any(fact.whole for fact in found if fact):
+            whole = over_blocks([fact.whole if fact else _ABSENT for fact in found])
+            yield f"{name}.{path}", _Fact(value, whole=whole)
+        elif len(kinds) == 1 and None not in found:
             names = dict.fromkeys(name for fact in found if fact for name, _ in fact.fields)
             said = {name: over_blocks([dict(fact.fields)[name] for fact in found if fact]) for name in names}
             yield f"{name}.{path}", _Fact(value, kinds.pop(), tuple(said.items()))
@@ -136,18 +160,31 @@ def _blocks(name: str, blocks: Iterable[PlacedBlock]) -> Iterator[tuple[str, _Fa
             yield f"{name}.{path}", _Fact(value)
 
 
-def _components(block: PlacedBlock) -> Iterator[tuple[str, _Fact]]:
+def _inside(block: PlacedBlock) -> Iterator[tuple[str, _Fact]]:
+    """The components of a block, and the levels they stand on."""
     for line in block.lines:
-        for placed, level in ((line.body, ""), (line.skip, "skip")):
-            for key, leaf in leaves(placed, level):
-                yield key.removeprefix("."), _fact(leaf)
+        yield from _levels(line.body, "")
+        if line.skip is not None:
+            # the layout has how it is put together
+            yield "skip", _Fact(_SAME, whole=outline(line.skip.part))
+            yield from _levels(line.skip, "skip")
+
+
+def _levels(placed: Placed, level: str) -> Iterator[tuple[str, _Fact]]:
+    here = f"{level}.{placed.name}".removeprefix(".") if placed.name else level
+    if isinstance(placed.part, parts.Leaf):
+        yield here, _fact(placed)
+    elif placed.name:
+        yield here, _Fact(_SAME, whole=outline(placed.part, inside=True))
+    for child in placed.children:
+        yield from _levels(child, here)
 
 
 def _part(placed: Placed | None, path: str) -> Iterator[tuple[str, _Fact]]:
     if placed is None:
         return
     if not isinstance(placed.part, parts.Leaf):
-        yield path, _Fact(_shape(placed), whole=text(placed))
+        yield path, _Fact(outline(placed.part, short=False), whole=text(placed))
     for key, leaf in leaves(placed, path):
         yield key, _fact(leaf)
 
@@ -159,37 +196,12 @@ def _fact(leaf: Placed) -> _Fact:
     return _Fact(written_component(leaf.leaf), schema.name, tuple(every.items()))
 
 
-def _layout(block: PlacedBlock) -> str:
+def _layout(block: PlacedBlock, *, short: bool) -> str:
     said = []
     for line in block.lines:
-        skip = f" skip {_shape(line.skip)}" if line.skip else ""
-        said.append(f"{'residual' if line.residual else 'then'} {_shape(line.body)}{skip}")
+        skip = f" skip {outline(line.skip.part, short=short)}" if line.skip else ""
+        said.append(f"{'residual' if line.residual else 'then'} {outline(line.body.part, short=short)}{skip}")
     return "{ " + ", ".join(said) + " }"
-
-
-def _shape(placed: Placed) -> str:
-    """How a part is put together, by the names on its level: what the components are is said elsewhere."""
-    part, inside = placed.part, placed.children
-    match part:
-        case parts.Leaf():
-            return placed.name or placed.leaf.schema.name
-        case parts.Chain():
-            return " -> ".join(map(_shape, inside))
-        case parts.Sum(scales=scales):
-            scaled = (f"{scale:g} * " * (scale != 1) + _shape(child) for scale, child in zip(scales, inside, strict=True))
-            return f"({' + '.join(scaled)})"
-        case parts.Split(sizes=sizes):
-            return f"split({', '.join([*([str(list(sizes))] if sizes else []), *map(_shape, inside)])})"
-        case parts.Concat():
-            return f"concat({', '.join(map(_shape, inside))})"
-        case parts.Fit():
-            return f"fit({', '.join(map(_shape, inside))})"
-        case parts.DropPath(rate=rate):
-            return f"drop_path({rate:g})"
-        case parts.Read(value=value):
-            return value
-        case _:
-            return "identity"
 
 
 def _range(rates: tuple[float, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archdsl.ir import part as parts
 from archdsl.ir.network import Placed, PlacedBlock, leaves
-from archdsl.report.written import written_component
+from archdsl.report.written import written_component, written_first
 
 
 def text(placed: Placed) -> str:
@@ -41,6 +41,51 @@ def _term(placed: Placed) -> str:
     """A part where a sum or a chain would need parentheses."""
     shown = text(placed)
     return f"({shown})" if isinstance(placed.part, parts.Sum) else shown
+
+
+# a chain with more parts is cut in the middle where it is told in short
+_CHAIN = 4
+
+
+def outline(part: parts.Part, *, short: bool = True, kernels: bool = False, inside: bool = False) -> str:
+    """How a part is put together, by the words that the spec has for what is in it.
+
+    Parameters
+    ----------
+    short: a part with a label is its label, and a long chain its ends.
+    kernels: with the sizes of convolutions and pools.
+    inside: leave the label of the part itself aside.
+    """
+
+    def below(inner: parts.Part) -> str:
+        return outline(inner, short=short, kernels=kernels)
+
+    if part.label and (short or isinstance(part, parts.Leaf)) and not inside:
+        return part.label
+    match part:
+        case parts.Leaf(component=component):
+            size = written_first(component) if kernels else ""
+            return f"{component.schema.name}({size})" if size else component.schema.name
+        case parts.Chain():
+            said = list(map(below, part.parts))
+            if short and len(said) > _CHAIN:
+                said = [*said[:2], f"... {len(said) - 3} more", said[-1]]
+            return " -> ".join(said)
+        case parts.Sum(scales=scales):
+            scaled = (f"{scale:g} * " * (scale != 1) + below(inner) for scale, inner in zip(scales, part.parts, strict=True))
+            return f"({' + '.join(scaled)})"
+        case parts.Split(sizes=sizes):
+            return f"split({', '.join([*([str(list(sizes))] if sizes else []), *map(below, part.parts)])})"
+        case parts.Concat():
+            return f"concat({', '.join(map(below, part.parts))})"
+        case parts.Fit():
+            return f"fit({below(part.part)})"
+        case parts.DropPath():
+            return "drop_path"
+        case parts.Read(value=value):
+            return value
+        case _:
+            return "identity"
 
 
 def slot(block: PlacedBlock, name: str) -> str | None:

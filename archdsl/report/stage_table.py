@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from archdsl.ir import part as parts
 from archdsl.ir.counts import closed_form, part_levels, short
 from archdsl.ir.decisions import Decision
-from archdsl.ir.network import Network, PlacedStage
-from archdsl.report.parts import in_turn, runs, slot, text
+from archdsl.ir.network import Network, PlacedBlock, PlacedStage
+from archdsl.report.parts import in_turn, outline, runs, slot, text
 from archdsl.report.table import Table
 from archdsl.schema.units import FeatureMap
 
+_MIDDLE = ("output", "dim", "depth", "layout", "token", "channel")
+
 
 def stage_table(network: Network) -> Table:
-    """A column each for stem, stages, nodes and heads in the order they are computed, and the totals."""
+    """A column each for stem, stages, nodes and heads in the order they are computed, and the totals.
+
+    A network whose stages have neither token nor channel mixers is shown with the lines of its layouts instead.
+    """
     columns: list[tuple[str, ...]] = []
     closed = closed_form(network)
     for level, name in part_levels(network).items():
         y, middle = _place(network, name)
         spent = "training" if name in network.trained_only else short(closed.parts[level].flops)
         columns.append((name or "stem", *_map(y), *middle, short(closed.params_by_part[level]), spent))
-    columns.append(("total", "", "", "", "", "", short(closed.params), short(closed.flops)))
-    names = ("", "output", "dim", "depth", "token", "channel", "params", "FLOPs")
-    header, *rows = zip(names, *columns, strict=True)
-    return Table(header, tuple(rows))
+    columns.append(("total", *[""] * len(_MIDDLE), short(closed.params), short(closed.flops)))
+    header, *rows = zip(("", *_MIDDLE, "params", "FLOPs"), *columns, strict=True)
+    return Table(header, tuple(row for row in rows if any(row[1:])))
 
 
 def decision_table(decisions: Iterable[Decision]) -> Table:
@@ -41,27 +46,49 @@ def stage_rows(network: Network) -> list[dict[str, object]]:
         value = network.values[name] if name else network.stem
         if isinstance(value, PlacedStage):
             mixers = {word: [slot(block, word) for block in value.blocks] for word in ("token", "channel")}
-            row |= {"depth": len(value.blocks), **mixers, "drop_path": list(value.drop_rates)}
+            row |= {"depth": len(value.blocks), **mixers, "layout": [layout_lines(block) for block in value.blocks]}
+            row["drop_path"] = list(value.drop_rates)
         elif value is not None:
             row["parts"] = text(value)
         found.append({**row, "params": closed.params_by_part[level], "flops": closed.parts[level].flops})
     return found
 
 
-def _place(network: Network, name: str) -> tuple[FeatureMap, tuple[str, str, str]]:
-    """What comes out at a place, and the depth and the mixers of a stage."""
+def _place(network: Network, name: str) -> tuple[FeatureMap, tuple[str, str, str, str]]:
+    """What comes out at a place, and the depth, the layout and the mixers of a stage."""
     value = network.values[name] if name else network.stem
     assert value is not None
-    return value.y, _stage(value) if isinstance(value, PlacedStage) else ("", "", "")
+    return value.y, _stage(value) if isinstance(value, PlacedStage) else ("", "", "", "")
 
 
 def _map(y: FeatureMap) -> tuple[str, str]:
     return "" if y.size is None else str(y.size), str(y.channels)
 
 
-def _stage(stage: PlacedStage) -> tuple[str, str, str]:
-    token, channel = (_mixer([slot(block, word) or "none" for block in stage.blocks]) for word in ("token", "channel"))
-    return str(len(stage.blocks)), token, channel
+def _stage(stage: PlacedStage) -> tuple[str, str, str, str]:
+    mixers = [[slot(block, word) for block in stage.blocks] for word in ("token", "channel")]
+    token, channel = (_mixer([found or "none" for found in side]) if any(side) else "" for side in mixers)
+    layout = "" if token or channel else _mixer(["\n".join(layout_lines(block)) for block in stage.blocks])
+    return str(len(stage.blocks)), layout, token, channel
+
+
+def layout_lines(block: PlacedBlock) -> list[str]:
+    """The lines of a block; what is long goes on below its first word."""
+    found: list[str] = []
+    for line in block.lines:
+        found += _piled_part("residual" if line.residual else "then", line.body.part)
+        if line.skip:
+            found += [f"  {shown}" for shown in _piled_part("skip", line.skip.part)]
+    return found
+
+
+def _piled_part(word: str, part: parts.Part) -> list[str]:
+    if isinstance(part, parts.Fit):
+        word, part = f"{word} fit", part.part
+    if not isinstance(part, parts.Chain) or not (part.label or len(part.parts) > 1):
+        return [f"{word} {outline(part, kernels=True)}"]
+    head = f"{word} {part.label}" if part.label else word
+    return [head, *(f"  {outline(inner, kernels=True)}" for inner in part.parts)]
 
 
 def _mixer(values: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import zip_longest
 
@@ -14,8 +15,13 @@ _LATEX = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "|": r"\textbar{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    '"': r"\textquotedbl{}",
     **{char: "\\" + char for char in "#$%&_"},
 }
+_SIZE = re.compile(r"\b\d+(?:x\d+)+\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +59,9 @@ class Table:
         return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
     def latex(self) -> str:
-        """A `tabular` with the rules of `booktabs`."""
+        """A `tabular` with the rules of `booktabs`. A table that is too wide for a page goes into a `\\resizebox`."""
         columns = "".join("r" if at in self.numbers else "l" for at in range(len(self.header)))
-        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _latex_row(self.header), r"\midrule"]
+        lines = [rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}", r"\toprule", _latex_row(self.header), r"\midrule"]
         for index, row in enumerate(self.rows):
             if self.total and index == len(self.rows) - 1:
                 lines.append(r"\midrule")
@@ -98,6 +104,14 @@ def _latex_row(row: Iterable[str]) -> str:
 
 
 def _latex(cell: str) -> str:
-    lines = ["".join(_LATEX.get(char, char) for char in line) for line in safe(cell).split("\n")]
+    lines = list(map(_latex_line, safe(cell).split("\n")))
     stacked = r" \\ ".join(lines)
     return lines[0] if len(lines) == 1 else rf"\begin{{tabular}}[t]{{@{{}}l@{{}}}}{stacked}\end{{tabular}}"
+
+
+def _latex_line(line: str) -> str:
+    text = line.lstrip(" ")
+    # blanks at the start of a line mean nothing to LaTeX; a bracket or star behind the line break before would be its argument
+    indent = r"\quad " * ((len(line) - len(text)) // 2) or "{}" * text.startswith(("[", "*"))
+    shown = "".join(_LATEX.get(char, char) for char in text)
+    return indent + _SIZE.sub(lambda match: "$" + match[0].replace("x", r" \times ") + "$", shown)

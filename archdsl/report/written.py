@@ -45,11 +45,22 @@ def fields(component: Component, also: Collection[str] = ()) -> dict[str, str]:
 
 def written_component(component: Component, also: Collection[str] = ()) -> str:
     """A component as a spec calls it: `conv(3x3, out = 64)`; a size that comes first goes without its name."""
-    first = component.schema.fields[0] if component.schema.fields else None
-    bare = first.name if first and first.required and first.type == "Size" else None
+    bare = _bare(component)
     shown = fields(component, also).items()
     said = ", ".join(value if name == bare else f"{name} = {value}" for name, value in shown)
     return f"{component.schema.name}({said})" if said else component.schema.name
+
+
+def written_first(component: Component) -> str:
+    """The size that comes first in a component's call; nothing where it has none."""
+    bare = _bare(component)
+    return written(getattr(component, bare)) if bare else ""
+
+
+def _bare(component: Component) -> str | None:
+    """The field that is given without its name: a size that comes first."""
+    first = component.schema.fields[0] if component.schema.fields else None
+    return first.name if first and first.required and first.type == "Size" else None
 
 
 def _is_default(component: Component, value: Any, default: Any) -> bool:

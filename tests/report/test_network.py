@@ -83,6 +83,58 @@ def test_another_network_altogether() -> None:
     assert any(line.startswith("s3.token routing(topk = 16, lepe = 5x5) -> cycle(window_attention(7x7)") for line in found)
 
 
+RESNET = """
+arch r {
+  input   = 3x64x64
+  classes = 100
+  let bottleneck(w) = conv(1x1, out = w, bias = false) -> batchnorm -> relu
+                   -> conv(3x3, out = w, stride = stride) -> batchnorm -> relu -> conv(1x1) -> batchnorm
+  layout {
+    residual bottleneck(dim / 4) skip fit(conv(1x1, stride = stride) -> batchnorm)
+    then relu
+  }
+  default { first { stride = 2 } }
+  stem = conv(7x7, out = 64, stride = 2) -> maxpool(3x3, stride = 2)
+  stage s1 { dim = 128, depth = 2, first { stride = 1 } }
+  stage s2 { dim = 256, depth = 2 }
+  head = avgpool -> linear(classes)
+}
+"""
+
+
+def test_a_network_without_mixers_is_shown_by_its_layout() -> None:
+    network = api.loads(RESNET).network
+    rows = {row[0]: row[1:] for row in stage_table(network).rows}
+    assert list(rows) == ["output", "dim", "depth", "layout", "params", "FLOPs"]
+    assert rows["layout"][1] == (
+        "residual bottleneck\n  conv(1x1)\n  batchnorm\n  relu\n  conv(3x3)\n  batchnorm\n  relu\n  conv(1x1)\n  batchnorm\n"
+        "  skip fit\n    conv(1x1)\n    batchnorm\nthen relu"
+    )
+    assert rows["layout"][1] == rows["layout"][2]
+    assert "none" not in stage_table(network).text()
+
+
+def test_what_one_side_alone_has_is_one_line() -> None:
+    one, other = api.loads(RESNET).network, api.load("@davit_tiny").network
+    found = [str(change) for change in changes(one, other)]
+    assert "s1.bottleneck (conv -> batchnorm -> ... 5 more -> batchnorm) -> nothing" in found
+    assert "s2.skip (fit(conv -> batchnorm)) -> nothing" in found
+    assert not [line for line in found if "bottleneck." in line or "skip." in line or "fit()" in line]
+    (s3,) = [line for line in found if line.startswith("s3")]
+    assert s3.startswith("s3 nothing -> { dim = 384, depth = 6, token = cycle(window_attention(7x7, head_dim = 32), ")
+    (back,) = [str(change) for change in changes(other, one) if change.path.startswith("s3")]
+    assert back.startswith("s3 { dim = 384, ")
+    assert back.endswith(" } -> nothing")
+    assert max(map(len, found)) < 200
+
+
+def test_a_change_within_a_label_is_told_where_it_is() -> None:
+    swapped = RESNET.replace("conv(1x1, out = w, bias = false) -> batchnorm -> relu", "conv(1x1, out = w) -> relu -> batchnorm")
+    found = [str(change) for change in changes(api.loads(RESNET).network, api.loads(swapped).network)]
+    assert "s1.bottleneck.conv.bias false -> true" in found
+    assert any(line.startswith("s1.layout { residual conv -> batchnorm -> relu -> conv") for line in found)
+
+
 def test_one_value() -> None:
     before, after = api.load("@biformer_t"), api.load("@biformer_t", set={"s3.depth": "9", "s1.token.topk": "2"})
     found = [str(change) for change in changes(before.network, after.network)]

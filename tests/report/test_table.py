@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from archdsl import api
+from archdsl.report.stage_table import stage_table
 from archdsl.report.table import Table
 
 TABLE = Table(
@@ -29,16 +33,41 @@ def test_markdown() -> None:
 
 def test_latex() -> None:
     assert TABLE.latex().splitlines() == [
-        r"\begin{tabular}{llr}",
+        r"\begin{tabular}{@{}llr@{}}",
         r"\toprule",
         r" & s1 & flops \\",
         r"\midrule",
-        r"token & \begin{tabular}[t]{@{}l@{}}routing \\   topk = 1\end{tabular} & 12 \\",
+        r"token & \begin{tabular}[t]{@{}l@{}}routing \\ \quad topk = 1\end{tabular} & 12 \\",
         r"\midrule",
-        r"名 & a|b\_c & 3\_456 \\",
+        r"名 & a\textbar{}b\_c & 3\_456 \\",
         r"\bottomrule",
         r"\end{tabular}",
     ]
+
+
+def test_latex_of_single_cells() -> None:
+    told = {
+        "7x7": r"$7 \times 7$",
+        "3x224x224": r"$3 \times 224 \times 224$",
+        "regions = 7x7": r"regions = $7 \times 7$",
+        "s7x7": "s7x7",
+        "50 % & #1 ~^$": r"50 \% \& \#1 \textasciitilde{}\textasciicircum{}\$",
+        "a\\{b}": r"a\textbackslash{}\{b\}",
+        "[a]\n*": r"\begin{tabular}[t]{@{}l@{}}{}[a] \\ {}*\end{tabular}",
+        "a\n    b": r"\begin{tabular}[t]{@{}l@{}}a \\ \quad \quad b\end{tabular}",
+    }
+    assert {cell: Table((cell,), ()).latex().splitlines()[2].removesuffix(r" \\") for cell in told} == told
+
+
+def test_latex_balances() -> None:
+    shown = stage_table(api.load("@davit_tiny").network).latex()
+    plain = shown.replace(r"\{", "").replace(r"\}", "").replace(r"\$", "")
+    assert plain.count("{") == plain.count("}")
+    assert plain.count("$") % 2 == 0
+    assert shown.count(r"\begin{tabular}") == shown.count(r"\end{tabular}")
+    # every row has as many cells
+    outer = re.sub(r"(?<!^)\\begin\{tabular\}\[t\].*?\\end\{tabular\}", "", shown)
+    assert {row.count(" & ") for row in outer.splitlines() if row.endswith(r"\\")} == {7}
 
 
 def test_html() -> None:
