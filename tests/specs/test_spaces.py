@@ -11,9 +11,11 @@ import archdsl
 from archdsl.budget.compare import compare
 from archdsl.budget.fvcore_count import measure
 from archdsl.ir.counts import closed_form, flops, params
+from archdsl.ir.digest import digest
 from archdsl.ir.network import Network
 from archdsl.ir.space import Space
 from archdsl.lowering.module import lower
+from archdsl.schema.units import Size
 
 ROOT = Path(__file__).resolve().parents[2]
 SPACES = {
@@ -28,13 +30,13 @@ def _space(name: str) -> Space:
     return space
 
 
-def _drawn(space: Space, count: int, seed: int) -> list[Network]:
-    """Points that keep `require`, drawn until there are enough."""
+def _drawn(space: Space, count: int, seed: int, at: Size | None = None) -> list[Network]:
+    """Points that keep `require`, drawn until there are enough, for images of a size."""
     random = Random(seed)
     networks: list[Network] = []
     while len(networks) < count:
         try:
-            networks.append(space.network(space.draw(random)))
+            networks.append(space.network(space.draw(random), at=at))
         except archdsl.SpecError as error:
             assert {d.slug for d in error.diagnostics if d.severity == "error"} == {"outside-require"}
     return networks
@@ -57,6 +59,17 @@ def test_the_base_is_a_point(name: str) -> None:
     assert space.within_budget(base)
 
 
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [("biformer_nas", "@biformer_t"), ("mixer_small", ROOT / "search" / "mixer_small" / "pyramid_small.arch")],
+)
+def test_the_base_point_is_the_base_to_the_last_field_and_name(name: str, base: str | Path) -> None:
+    space = _space(name)
+    want = archdsl.load(base).hash
+    assert digest(space.network(space.base_point)) == want
+    assert digest(space.base_network) == want
+
+
 @pytest.mark.parametrize("name", SPACES)
 def test_counts_agree_at_a_few_points(name: str) -> None:
     for network in _drawn(_space(name), 3, seed=1):
@@ -64,6 +77,8 @@ def test_counts_agree_at_a_few_points(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_counts_agree_at_200_points() -> None:
-    for network in _drawn(_space("mixer_small"), 200, seed=0):
+# routing takes 7x7 regions down to the third stage: of the sizes that can be, 112 pixels are counted in the least time
+@pytest.mark.parametrize(("name", "at"), [("mixer_small", None), ("biformer_nas", Size(112, 112))])
+def test_counts_agree_at_200_points(name: str, at: Size | None) -> None:
+    for network in _drawn(_space(name), 200, seed=0, at=at):
         _agree(network)
