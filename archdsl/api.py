@@ -294,14 +294,14 @@ def _opened(spec: str, library: Library) -> tuple[LoadedFile | None, str | None]
         if path.startswith("@"):
             names = packaged_names()
             if path[1:] not in names:
-                help = did_you_mean(path[1:], names) or "`archdsl list specs` shows them"
+                help = did_you_mean(path, [f"@{name}" for name in names]) or "`archdsl list specs` shows them"
                 report.fail("import-missing", f"there is no packaged spec `{path[1:]}`", help=help)
             return library.packaged(path[1:]), chosen or None
         if not os.path.lexists(path):
             stem = Path(path).name.partition(".")[0]
             known = stem if stem in packaged_names() else None
             help = f"there is a packaged spec of that name: `@{known}`" if known else "check the path"
-            report.fail("unreadable-file", f"there is no file `{_shown(path)}`", help=help)
+            report.fail("unreadable-file", f"`{_shown(path)}` cannot be read: no such file or directory", help=help)
         return library.open(Path(path)), chosen or None
     except Reported:
         return None, None
@@ -371,6 +371,8 @@ def _check_file(
     items: list[ast.Arch | ast.Space] = []
     with report.guard():
         items = loaded.models() if name is None else [_choose(loaded, name, report)]
+        if not loaded.declarations:
+            report.fail("no-model", f"`{loaded.file.source.name}` says nothing", help="write `arch NAME { ... }`")
     for item in items:
         if report.error_count >= TOLD:
             break

@@ -4,16 +4,59 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from archdsl.cli.console import CallError
+
+
+class _Once(argparse._StoreAction):
+    """An option that is given at most once: of two values one would be ignored."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        given = vars(namespace).setdefault("_given", set())
+        if option_string and self.dest in given:
+            raise CallError(f"`{_longest(self)}` is given twice", "it takes one value")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are `CallError`, with a did-you-mean for options."""
 
+    def __init__(self, **settings: Any) -> None:
+        # what is wrong with an option is told in words of our own
+        super().__init__(**settings, exit_on_error=False)
+        self.register("action", None, _Once)
+        self.register("action", "store", _Once)
+
     def error(self, message: str) -> NoReturn:
-        raise CallError(message, f"`{self.prog} --help` shows how it is called")
+        known = f"`{self.prog} --help` shows how it is called"
+        missing = message.partition("arguments are required: ")[2]
+        raise CallError(f"`{self.prog}` needs {missing.replace(', ', ' and ')}" if missing else message, known)
+
+    def _refuse(self, error: argparse.ArgumentError) -> NoReturn:
+        """Say what argparse found wrong with one option."""
+        known = f"`{self.prog} --help` shows how it is called"
+        if error.argument_name is None:
+            self.error(error.message)
+        name = error.argument_name.split("/")[-1]
+        found = self._option_string_actions.get(name)
+        other = error.message.partition("not allowed with argument ")[2].split("/")[-1]
+        if other:
+            raise CallError(f"`{name}` and `{other}` exclude each other", "leave one of them out")
+        if error.message.startswith("ignored explicit argument"):
+            raise CallError(f"`{name}` takes no value", known)
+        if found is not None and error.message.startswith("expected"):
+            value = found.metavar or "|".join(map(str, found.choices or ()))
+            raise CallError(f"`{name}` needs a value", f"write `{name} {value}`")
+        raise CallError(f"`{name}`: {error.message}", known)
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         choices = [str(choice) for choice in action.choices or ()]
@@ -26,7 +69,10 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, argv: list[str]) -> argparse.Namespace:
         """The arguments of a call."""
-        arguments, unknown = self.parse_known_args(argv)
+        try:
+            arguments, unknown = self.parse_known_args(argv)
+        except argparse.ArgumentError as error:
+            self._refuse(error)
         if unknown:
             from archdsl.source.suggest import closest
 
@@ -39,6 +85,21 @@ class Parser(argparse.ArgumentParser):
                 f"did you mean `{near}`?" if near else f"`{self.prog} --help` lists them",
             )
         return arguments
+
+
+def _longest(action: argparse.Action) -> str:
+    return max(action.option_strings, key=len)
+
+
+def placed(parser: argparse.ArgumentParser) -> list[str]:
+    """The arguments without a dash as a usage line has them: `SPEC ...` for several, `[SPEC]` for one or none."""
+    shown = []
+    for action in parser._actions:
+        if action.option_strings:
+            continue
+        name = str(action.metavar or action.dest)
+        shown.append(f"{name} ..." if action.nargs == "+" else f"[{name}]" if action.nargs == "?" else name)
+    return shown
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -54,7 +115,9 @@ class Help(argparse.RawDescriptionHelpFormatter):
 def add_common(parser: argparse.ArgumentParser) -> None:
     """The options of every verb. `archdsl --help` describes them."""
     hidden = argparse.SUPPRESS
-    parser.add_argument("--color", choices=("auto", "always", "never"), default="auto", help=hidden)
+    # an alias may give it already, so the last one counts
+    choices = ("auto", "always", "never")
+    parser.add_argument("--color", action=argparse._StoreAction, choices=choices, default="auto", help=hidden)
     parser.add_argument("-q", "--quiet", action="store_true", help=hidden)
     parser.add_argument("-v", "--verbose", action="store_true", help=hidden)
     parser.add_argument("--debug", action="store_true", help=hidden)
@@ -99,6 +162,15 @@ def size(arguments: argparse.Namespace) -> tuple[int, int] | None:
     if not sign or not all(number.isascii() and number.isdecimal() and len(number) < 7 for number in numbers):
         raise CallError(f"`--at {arguments.at}` is no size", "write height and width in pixels, such as `--at 224x224`")
     return int(height), int(width)
+
+
+def whole(value: str, option: str, least: int = 0) -> int:
+    """The whole number that an option says."""
+    if not (value.isascii() and value.isdecimal() and len(value) < 16 and int(value) >= least):
+        raise CallError(
+            f"`{option} {value}` is no whole number from {least}", f"write `{option} {max(least, 10)}`, for example"
+        )
+    return int(value)
 
 
 def add_json(parser: argparse._ActionsContainer) -> None:

@@ -27,7 +27,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", help="the folder to write (build/NAME)")
     parser.add_argument("--weights", metavar="FILE", help="a checkpoint, in the published layout or archdsl's own")
     parser.add_argument("--classes", metavar="N", help="as --set classes=N")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the initial weights (0)")
+    parser.add_argument("--seed", metavar="N", default="0", help="of the initial weights (0)")
     parser.add_argument("--compile", action="store_true", help="also compile with inductor, and compare")
     parser.add_argument("--force", action="store_true", help="replace DIR even if it holds no build")
     add_json(parser)
@@ -37,13 +37,16 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     from archdsl import api
-    from archdsl.cli.arguments import overrides, size
+    from archdsl.cli.arguments import overrides, size, whole
     from archdsl.lowering.folder import check_folder
     from archdsl.source.diagnostic import SpecError
 
     changed = overrides(args) or {}
     if args.classes is not None:
-        changed["classes"] = args.classes
+        if "classes" in changed:
+            raise CallError("`--classes` and `--set classes` exclude each other", "leave one of them out")
+        changed["classes"] = str(whole(args.classes, "--classes", 1))
+    args.seed = whole(args.seed, "--seed")
     spec = api.load(args.spec, set=changed or None, at=size(args))
     if spec.kind == "space":
         raise CallError(

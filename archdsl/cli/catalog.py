@@ -24,7 +24,20 @@ def component_about(name: str) -> str:
 
     slot, about = registry.summary(name)
     owner = registry.distribution(name)
-    return f"{slot or 'broken':<8} {about}" + (f" [{owner}]" if owner != "archdsl" else "")
+    if slot is None:
+        return f"{'broken':<8} Cannot be used. [{owner}]"
+    return f"{slot:<8} {about}" + (f" [{owner}]" if owner != "archdsl" else "")
+
+
+def broken_components() -> dict[str, str]:
+    """The components that cannot be used, each with the reason."""
+    from archdsl.schema import registry
+
+    return {
+        name: f"`{name}` of the package `{found.distribution}` cannot be used: {found.error}"
+        for name in registry.names()
+        if isinstance(found := registry.installed(name), registry.BrokenPlugin)
+    }
 
 
 def specs() -> list[str]:

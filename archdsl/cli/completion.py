@@ -55,7 +55,7 @@ _LISTS = {
     "SPEC": ("specs",),
     "A": ("specs",),
     "B": ("specs",),
-    "SLUG|COMPONENT|PATH": ("errors", "components"),
+    "SLUG|COMPONENT|WORD|PATH": ("errors", "components"),
 }
 
 

@@ -1,4 +1,4 @@
-"""`archdsl explain`: the long story of an error, a component, or a value."""
+"""`archdsl explain`: the long story of an error, a component, a word of the language, or a value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archdsl.schema.field import Field
 
 NAME = "explain"
-HELP = "tell the long story of an error, of a component, or of a value in a spec"
+HELP = "tell the long story of an error, a component, a word, or a value in a spec"
 EXAMPLES = (
     "archdsl explain shape-mismatch",
     "archdsl explain s3.dim specs/biformer_t.arch",
@@ -36,7 +36,9 @@ _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
 def configure(parser: ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "what", metavar="SLUG|COMPONENT|PATH", help="an error, a component, or with SPEC a value such as s3.dim"
+        "what",
+        metavar="SLUG|COMPONENT|WORD|PATH",
+        help="an error, a component, a word such as `cycle`, or with SPEC a value such as s3.dim",
     )
     parser.add_argument("spec", metavar="SPEC", nargs="?", help="FILE, FILE:NAME, or @NAME of a packaged spec")
     add_overrides(parser)
@@ -53,6 +55,11 @@ def run(args: Namespace, console: Console) -> int:
         return DONE
     name, _, field = args.what.partition(".")
     if name not in catalog.components():
+        from archdsl.cli.words import word_about, words
+
+        if args.what in words():
+            console.out(word_about(args.what, console.width))
+            return DONE
         _unknown(args.what)
     console.out(_component(name, field))
     return DONE
@@ -73,15 +80,16 @@ def _value(args: Namespace, console: Console) -> int:
 
 def _unknown(what: str) -> NoReturn:
     from archdsl.cli import catalog
+    from archdsl.cli.words import words
     from archdsl.source.suggest import closest
 
-    near = closest(what, [*catalog.errors(), *catalog.components()])
+    near = closest(what, [*catalog.errors(), *catalog.components(), *words()])
     if near:
-        raise CallError(f"there is no error and no component `{what}`", f"did you mean `{near}`?")
+        raise CallError(f"there is no error, component or word `{what}`", f"did you mean `{near}`?")
     if "." in what:
         raise CallError(f"`{what}` needs a spec", f"`archdsl explain {what} SPEC`")
     raise CallError(
-        f"there is no error and no component `{what}`", "`archdsl list errors` and `archdsl list components` name them"
+        f"there is no error, component or word `{what}`", "`archdsl list errors` and `archdsl list components` name them"
     )
 
 

@@ -32,8 +32,9 @@ def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     if args.slot and args.what != "components":
         raise CallError(f"`--slot` says nothing about {args.what}", f"`archdsl list components --slot {args.slot}`")
+    broken = _broken(args, console)
     if args.plain:
-        console.out("\n".join(_names(args.what, args.slot)))
+        console.out("\n".join(name for name in _names(args.what, args.slot) if name not in broken))
         return DONE
     rows = _described(args.what, args.slot)
     if args.json:
@@ -44,6 +45,23 @@ def run(args: Namespace, console: Console) -> int:
     wide = max((len(name) for name, _ in rows), default=0)
     console.out("\n".join(f"{safe(name):<{wide}}  {safe(about)}".rstrip() for name, about in rows))
     return DONE
+
+
+def _broken(args: Namespace, console: Console) -> dict[str, str]:
+    """The components that cannot be used; why is told on the way, in full under `-v`."""
+    if args.what != "components":
+        return {}
+    from archdsl.cli import catalog
+    from archdsl.source.cells import safe
+
+    broken = catalog.broken_components()
+    if console.verbose:
+        for reason in broken.values():
+            console.reason(safe(reason))
+    elif broken:
+        count = len(broken)
+        console.say(f"{count} component{'s' * (count != 1)} cannot be used; `-v` tells why")
+    return broken
 
 
 def _names(what: str, slot: Slot | None) -> list[str]:

@@ -55,7 +55,7 @@ def verb(name: str) -> Verb:
 
 def parser_of(chosen: Verb) -> Parser:
     """The parser of a verb, for calls, help and completion."""
-    from archdsl.cli.arguments import Help, Parser, add_common
+    from archdsl.cli.arguments import Help, Parser, add_common, placed
 
     examples = "\n".join(f"  {example}" for example in chosen.EXAMPLES)
     parser = Parser(
@@ -67,8 +67,7 @@ def parser_of(chosen: Verb) -> Parser:
     )
     chosen.configure(parser)
     # the options are listed below anyway
-    places = [str(action.metavar or action.dest) for action in parser._actions if not action.option_strings]
-    parser.usage = " ".join(["%(prog)s [option ...]", *places])
+    parser.usage = " ".join(["%(prog)s [option ...]", *placed(parser)])
     add_common(parser)
     return parser
 
@@ -123,6 +122,10 @@ def exit_code(found: Sequence[Diagnostic]) -> int:
 
 def _call(words: list[str], console: Console) -> int:
     name, rest = _split(words)
+    if name == "help":
+        # `help` and `help VERB` are what people type first
+        name, rest = _split(rest)
+        rest = [*rest, "--help"]
     if name is None:
         return _no_verb(rest, console)
     if name not in VERBS:

@@ -42,6 +42,11 @@ def lookup(name: str) -> type[Component] | BrokenPlugin | None:
     """The component called `name`; None if there is none, `BrokenPlugin` if an installed package fails to give it."""
     if name in MANIFEST:
         return _built_in(name)
+    return installed(name)
+
+
+def installed(name: str) -> type[Component] | BrokenPlugin | None:
+    """As `lookup`, of components of installed packages alone; those that are built in are not imported."""
     plugin = _plugins()[0].get(name)
     return None if plugin is None else _load(plugin)
 

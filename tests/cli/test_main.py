@@ -61,6 +61,27 @@ def test_the_overview_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> Non
     assert all(f"\n  {name} " in shown for name in VERBS)
 
 
+@pytest.mark.parametrize("words", [(), ("check",), ("build",)])
+def test_help_is_a_word_too(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--help"]) == 0
+    expected = capsys.readouterr()
+    assert main(["help", *words]) == 0
+    assert capsys.readouterr() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [("check", "SPEC ..."), ("explain", "SLUG|COMPONENT|WORD|PATH [SPEC]"), ("diff", "A [B]"), ("show", "SPEC")],
+)
+def test_usage_says_what_may_be_left_out_or_repeated(name: str, usage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"usage: archdsl {name} [option ...] {usage}"
+
+
+def test_the_last_colour_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--color", "always", "list", "specs", "--plain", "--color", "never"]) == 0
+
+
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     import archdsl
 
@@ -78,9 +99,22 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["list", "specs", "more"], "error: unexpected argument `more`"),
         (["list", "spces"], "error: `spces` is none of components, specs, errors\nhelp: did you mean `specs`?"),
         (["check", "a", "--format", "xml"], "error: `xml` is none of full, short, json, github"),
-        (["check"], "error: the following arguments are required: SPEC"),
+        (["check"], "error: `archdsl check` needs SPEC\nhelp: `archdsl check --help`"),
         (["check", "a.arch", "--set", "width"], "error: `--set width` has no value"),
         (["check", "a.arch", "--set", "w=1", "--set", "w=2"], "error: `--set w` is given twice"),
+        (["convert"], "error: `archdsl convert` needs A and B"),
+        (["show", "a", "--latex", "--markdown"], "error: `--markdown` and `--latex` exclude each other"),
+        (["check", "a", "--json=x"], "error: `--json` takes no value"),
+        (["build", "a", "-o"], "error: `--output` needs a value\nhelp: write `--output DIR`"),
+        (["check", "a", "--format"], "error: `--format` needs a value\nhelp: write `--format full|short|json|github`"),
+        (["count", "a", "--by", "op", "--by", "op"], "error: `--by` is given twice"),
+        (["build", "@biformer_t", "--seed", "x"], "error: `--seed x` is no whole number"),
+        (["build", "@biformer_t", "--classes", "abc"], "error: `--classes abc` is no whole number"),
+        (["build", "@biformer_t", "--classes", "0"], "error: `--classes 0` is no whole number from 1"),
+        (["build", "@biformer_t", "--classes", "5", "--set", "classes=6"], "error: `--classes` and `--set classes` exclude"),
+        (["build", "@biformer_t", "-o", ""], "error: `--output` is empty"),
+        (["diff", "@biformer_t"], "error: there is nothing to compare with"),
+        (["help", "chekc"], "error: there is no verb `chekc`\nhelp: did you mean `check`?"),
         (["list", "specs", "--slot", "token"], "error: `--slot` says nothing about specs"),
         (["ch\x1b[2Jeck"], "error: there is no verb `chU+001B[2Jeck`"),
     ],

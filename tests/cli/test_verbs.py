@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from archdsl.cli.main import VERBS, main
+from archdsl.cli.words import word_about, words
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "specs" / "biformer_t.arch"
@@ -92,6 +93,40 @@ def test_check_a_folder(capsys: Captured) -> None:
 def test_a_file_that_is_not_there(capsys: Captured) -> None:
     assert main(["check", "specs/biformer_t.arch"]) == 2
     assert "`@biformer_t`" in capsys.readouterr().err
+
+
+def test_check_tells_the_counts_of_each_spec(capsys: Captured) -> None:
+    Path("two.arch").write_text(GOOD + GOOD.replace("arch tiny", "arch other"))
+    Path("lets.arch").write_text("let a = 1\n")
+    assert main(["check", "-v", "two.arch", "lets.arch", "@davit_tiny", "bad.arch"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == [f"two.arch:{name}: 3_194 params, 452_768 flops at 32x32" for name in ("tiny", "other")]
+    assert lines[2].startswith("@davit_tiny: 28_360_168 params, ")
+    assert "; flops = 4.5G at 224x224: holds; " in lines[2]
+    assert lines[3] == "bad.arch: not counted, it has errors"
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "edition 1\n"])
+def test_a_file_that_says_nothing(text: str, capsys: Captured) -> None:
+    Path("empty.arch").write_text(text)
+    assert main(["check", "empty.arch"]) == 1
+    assert "error[no-model]: `empty.arch` says nothing" in capsys.readouterr().err
+    Path("lets.arch").write_text("let a = 1\n")
+    assert main(["check", "lets.arch"]) == 0
+
+
+@pytest.mark.parametrize("words", [["check"], ["fmt"], ["show"], ["convert", "-"]])
+def test_a_missing_file_is_told_in_one_way(words: list[str], capsys: Captured) -> None:
+    verb, *rest = words
+    assert main([verb, "none.arch", *rest]) == 2
+    assert "error[unreadable-file]: `none.arch` cannot be read: no such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["check"], ["convert", "-"]])
+def test_a_packaged_spec_is_suggested_as_it_is_called(words: list[str], capsys: Captured) -> None:
+    verb, *rest = words
+    assert main([verb, "@davit_tny", *rest]) in (1, 2)
+    assert "did you mean `@davit_tiny`?" in capsys.readouterr().err
 
 
 def test_check_under_overrides(capsys: Captured) -> None:
@@ -196,7 +231,10 @@ def test_convert_streams(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> N
     [
         (["good.arch", "ugly.arch"], "both are of the same form"),
         (["good.arch", "good.txt"], "the form of `good.txt` is not known"),
-        (["-", "-"], "one of the two must be a file"),
+        (["-", "-"], "between two streams the direction is not known"),
+        (["good.arch", "there.yaml", "--to", "arch"], "`there.yaml` does not end as `--to arch` says"),
+        (["good.arch", "-", "--to", "arch"], "both are of the same form"),
+        (["good.arch:tiny", "-"], "files are converted as a whole"),
         (["good.arch", "there.yaml"], "`there.yaml` is there already"),
     ],
 )
@@ -205,6 +243,22 @@ def test_convert_refuses(words: list[str], message: str, capsys: Captured) -> No
     assert main(["convert", *words]) == 2
     assert message in capsys.readouterr().err
     assert Path("there.yaml").read_text() == "mine"
+
+
+def test_convert_a_packaged_spec(capsys: Captured) -> None:
+    assert main(["convert", "@davit_tiny", "-"]) == 0
+    assert "\narch: davit_tiny\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("to", "begin"), [("yaml", "arch: tiny\n"), ("arch", "arch tiny {\n")])
+def test_convert_between_streams(to: str, begin: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    text = GOOD
+    if to == "arch":
+        assert main(["convert", "good.arch", "-"]) == 0
+        text = capsys.readouterr().out
+    stdin(monkeypatch, text)
+    assert main(["convert", "-", "-", "--to", to]) == 0
+    assert capsys.readouterr().out.startswith(begin)
 
 
 def test_convert_replaces_by_force() -> None:
@@ -265,6 +319,46 @@ def test_diff(capsys: Captured) -> None:
     document = json.loads(capsys.readouterr().out)
     assert {"path": "s3.depth", "before": "8", "after": "18"} in document["changes"]
     assert document["params"] == {"before": 13_142_760, "after": 25_536_232}
+
+
+def test_diff_with_itself_under_overrides(capsys: Captured) -> None:
+    assert main(["diff", "good.arch", "--set", "s1.depth=4"]) == 0
+    assert "s1.depth 2 -> 4" in capsys.readouterr().out.splitlines()
+    assert main(["diff", "good.arch", "good.arch", "--set", "s1.depth=4"]) == 0
+    assert capsys.readouterr() == ("", "no difference in meaning\n")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("cycle", "`cycle(a, b)`: block 0 has a, block 1 has b"),
+        ("residual", "`residual p`: x + drop_path(p(x))"),
+        ("layout", "A layout is what a block does"),
+        ("split", "the channels cut into equal groups"),
+        ("fit", "in a `skip` only"),
+        ("channel", "A stage may give"),
+        ("token", "A stage may give"),
+        ("then", "p(x), never dropped"),
+        ("skip", "q(x) + drop_path(p(x))"),
+        ("ramp", "drops its residual branches"),
+        ("first", "hold values for that block alone"),
+        ("space", "is an amendment in which alternatives"),
+        ("head", "is the output"),
+    ],
+)
+def test_explain_a_word(word: str, said: str, capsys: Captured) -> None:
+    assert main(["explain", word]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{word} (a word of the language)\n\nIn section ")
+    assert said in " ".join(shown.split())
+
+
+def test_every_word_is_told_of() -> None:
+    known = words()
+    assert {"let", "node", "maximize", "drop_path", "identity", "none"} <= set(known)
+    for word in known:
+        assert len(word_about(word, 100).split("\n\n")) > 2, word
+        assert max(map(len, word_about(word, 100).splitlines())) <= 100
 
 
 def test_explain_a_value(capsys: Captured) -> None:
