@@ -9,7 +9,7 @@ from archdsl.ir.graph import shown_circle
 from archdsl.ir.library import Library, LoadedFile
 from archdsl.ir.model import Model, Placer
 from archdsl.lang import ast
-from archdsl.source.diagnostic import Note, Report, Reported
+from archdsl.source.diagnostic import Note, Reported
 from archdsl.source.limits import BASES
 from archdsl.source.suggest import did_you_mean
 
@@ -55,7 +55,7 @@ def _amended(item: ast.Arch | ast.Space, owner: LoadedFile, library: Library, ab
     if item.base is None:
         return own
     if len(above) >= BASES:
-        _too_long(item, report)
+        _too_long(item, library)
     word = "extends" if isinstance(item, ast.Arch) else "over"
     if item.base.id in owner.failed:
         raise Reported
@@ -77,14 +77,17 @@ def _amended(item: ast.Arch | ast.Space, owner: LoadedFile, library: Library, ab
         )
     base = _assemble(found[0], found[1], library, (*above, item))
     if len(base.lineage) >= BASES:
-        _too_long(item, report)
+        _too_long(item, library)
     library.work.spend(sum(1 + len(p.lets) + len(p.attributes) for p in base.places()), item.name.span, report)
     return amend(base, own, report)
 
 
-def _too_long(item: ast.Arch | ast.Space, report: Report) -> NoReturn:
+def _too_long(item: ast.Arch | ast.Space, library: Library) -> NoReturn:
     assert item.base is not None
-    report.fail(
+    if library.too_long:
+        raise Reported
+    library.too_long = True
+    library.report.fail(
         "limit-exceeded",
         f"at most {BASES} archs may extend each other in a row",
         item.base.span,

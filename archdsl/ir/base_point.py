@@ -23,7 +23,7 @@ from archdsl.source.diagnostic import Note, Report, Reported
 _COMPARED = 2_000
 # combinations of what no place settles that are built and compared as a whole
 _BUILT = 64
-_WORK = 60_000
+_WORK = 40_000
 # what a place says that says nothing
 _UNSAID: dict[str, object] = {"join": "add", "stride": 1}
 
@@ -40,6 +40,7 @@ class BasePoint:
         self.decisions = tuple(decisions)
         self.by_key = {decision.key: decision for decision in decisions}
         self.report = report
+        self.whole = work
         self.work = work.part(_WORK)
         self.point: dict[DomainKey, int | Fraction] = {}
 
@@ -67,7 +68,9 @@ class BasePoint:
                 "it takes more",
                 help="make the domains simpler",
             )
-        return None if wrong else self._whole()
+        found = None if wrong else self._whole()
+        self.whole.rejoin(self.work)
+        return found
 
     def _entries(self) -> Iterator[tuple[Place, Place | None, str | None, str, ast.Expr]]:
         model, base = self.model, self.base

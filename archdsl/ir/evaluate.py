@@ -12,7 +12,7 @@ from archdsl.ir.values import Built, Val, is_number
 from archdsl.ir.work import Work
 from archdsl.lang import ast
 from archdsl.source import limits
-from archdsl.source.diagnostic import Report
+from archdsl.source.diagnostic import Report, Reported
 from archdsl.source.record import dataclass, field, replace
 from archdsl.source.text import Source, Span
 
@@ -36,6 +36,7 @@ class Context:
     point: Mapping[DomainKey, int | Fraction] | None = None
     work: Work = field(default_factory=Work)
     depth: int = 0
+    too_deep: bool = False
     used: set[Span] = field(default_factory=set)
     drawn: set[DomainKey] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
@@ -77,6 +78,9 @@ class Env:
         context.depth += 1
         try:
             if context.depth > limits.EVALUATION_DEPTH:
+                if context.too_deep:
+                    raise Reported
+                context.too_deep = True
                 self.report.fail(
                     "limit-exceeded",
                     f"values may need each other at most {limits.EVALUATION_DEPTH} levels deep",

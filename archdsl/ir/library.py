@@ -65,6 +65,7 @@ class Library:
         self.by_source: dict[Source, LoadedFile] = {}
         self.models: dict[int, Model | None] = {}
         self.work = Work()
+        self.too_long = False
         self._full = False
 
     def open(self, path: Path, *, root: Path | None = None, name: str | None = None) -> LoadedFile | None:

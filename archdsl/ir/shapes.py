@@ -48,8 +48,10 @@ def place(arch: Arch, report: Report, *, work: Work | None = None, advise: bool 
     network = _placed(arch, own, work)
     for diagnostic in own.diagnostics:
         if advise and diagnostic.slug == "shape-mismatch" and arch.image.size is not None:
-            fits = partial(_fits, work=work.part(_FITTING))
-            if sizes := " and ".join(str(size) for size in fitting_inputs(arch, fits)):
+            trials = work.part(_FITTING)
+            sizes = " and ".join(str(size) for size in fitting_inputs(arch, partial(_fits, work=trials)))
+            work.rejoin(trials)
+            if sizes:
                 nearest = f"the nearest inputs that fit are {sizes}"
                 diagnostic = replace(diagnostic, help=f"{diagnostic.help}; {nearest}" if diagnostic.help else nearest)
         report.add(diagnostic)

@@ -33,7 +33,7 @@ from archdsl.source.text import Span
 OBJECTIVES = ("zen_score", "zico", "naswot", "synflow", "grad_norm", "latency", "memory", "accuracy", "params", "flops")
 
 # how much of the work left may go into trying what can be built
-_TRIED = 100_000
+_TRIED = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,9 @@ class Space:
         """Warn of decisions some of whose values cannot be built with everything else at the base."""
         from archdsl.ir.feasible import warn_of_infeasible
 
-        warn_of_infeasible(self.model, self.decisions, self.base_point, report, work.part(_TRIED))
+        trials = work.part(_TRIED)
+        warn_of_infeasible(self.model, self.decisions, self.base_point, report, trials)
+        work.rejoin(trials)
 
 
 def _budget(line: ast.Budget, report: Report) -> Budget | None:

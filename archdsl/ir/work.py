@@ -26,10 +26,14 @@ class Work:
             self.refuse(span, report)
 
     def part(self, steps: int) -> Work:
-        """Some of the steps left, for work that may be left unfinished."""
+        """Some of the steps left, for work that may be left unfinished; `rejoin` gives back what it does not take."""
         steps = max(0, min(steps, self.left))
         self.left -= steps
         return Work(steps)
+
+    def rejoin(self, part: Work) -> None:
+        """Take back what a part has left."""
+        self.left += max(0, part.left)
 
     def refuse(self, span: Span, report: Report) -> NoReturn:
         """Report that no step is left, if that was not done, and raise `Reported`."""

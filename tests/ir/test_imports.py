@@ -194,7 +194,7 @@ def test_a_colon_in_the_name_of_a_file(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(archdsl.SpecError, match="there is no file"):
+    with pytest.raises(archdsl.SpecError, match=r"no such file|there is no file"):
         archdsl.load(tmp_path / "nothing.arch")
     with pytest.raises(archdsl.SpecError, match="`@biformer_t`"):
         archdsl.load(tmp_path / "biformer_t.arch")

@@ -79,7 +79,7 @@ def test_fit_in_a_sum_of_a_skip_path() -> None:
 
 def test_dim_is_what_some_block_gives() -> None:
     text = changed(DOWN, "down = none")
-    assert told(text) == [("dim-mismatch", "s2")]
+    assert told(text) == [("dim-mismatch", "width * 2")]
     # the last block may end wider
     wide = changed("depth = 3,", "depth = 3, last { layout { then conv(1x1, out = 200) } },")
     assert str(stage(network(wide), "s2").y) == "200x8x8"
