@@ -24,14 +24,15 @@ def commands(text: str) -> list[str]:
 
 
 def printed(command: str, folder: Path) -> str:
-    """What a command prints, results before diagnostics, run in a folder where the checkout's folders are."""
+    """What a command prints, results before diagnostics but those of a build last, run in a folder where the checkout's folders are."""
     for name in ("specs", "search"):
         if not (folder / name).exists():
             (folder / name).symlink_to(ROOT / name)
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     call = [sys.executable, "-m", "archdsl", *shlex.split(command)[1:]]
     done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
-    both = done.stdout + done.stderr
+    # a build tells what it proves while it goes on, and its folder last
+    both = done.stderr + done.stdout if call[3] == "build" else done.stdout + done.stderr
     # how long it took is no fact about the spec
     return "\n".join(re.sub(r" \(\d+ ms\)$", "", line).rstrip() for line in both.splitlines()) + "\n"
 
