@@ -51,6 +51,7 @@ def _assemble(
 
 def _amended(item: ast.Arch | ast.Space, owner: LoadedFile, library: Library, above: tuple[ast.Arch | ast.Space, ...]) -> Model:
     report = library.report
+    library.work.spend(len(item.items), item.name.span, report)
     own = Placer(report).model(item, dict(library.by_source))
     if item.base is None:
         return own
