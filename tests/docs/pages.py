@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _MADE = {".venv", "build", "dist", "node_modules"}
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+_PATH = re.compile(r"`([\w.@-]+(?:/[\w.<>*-]*)+)`")
 _COMMAND = re.compile(r"`(archdsl [^`]*)`")
 
 
@@ -54,6 +55,12 @@ def links(page: Path) -> set[Path]:
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
     targets = (target.partition("#")[0] for target in _LINK.findall(text) if "://" not in target)
     return {(page.parent / target).resolve() for target in targets if target}
+
+
+def paths(page: Path) -> set[str]:
+    """The paths that the text of a page names; those with a place to fill in aside."""
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    return {path for path in _PATH.findall(text) if not set("<>*") & set(path)}
 
 
 def commands(page: Path) -> Iterator[str]:

@@ -15,7 +15,7 @@ from archdsl.cli.main import VERBS, parser_of, verb
 from archdsl.ir.space import OBJECTIVES
 from archdsl.source import limits
 from archdsl.source.text import Source
-from tests.docs.pages import ROOT, Block, blocks, commands, links, pages, shown
+from tests.docs.pages import ROOT, Block, blocks, commands, links, pages, paths, shown
 
 PAGES = pages()
 _READ = ("README.md", "CONTRIBUTING.md", "grammars/", "examples/", "search/", "specs/")
@@ -85,6 +85,11 @@ def test_examples_run(example: str, folder: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=shown)
 def test_links_lead_somewhere(page: Path) -> None:
     assert [target for target in links(page) if not target.exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_paths_are_there(page: Path) -> None:
+    assert [path for path in paths(page) if not ((ROOT / path).exists() or (page.parent / path).exists())] == []
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
