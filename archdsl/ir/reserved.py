@@ -102,8 +102,8 @@ RESERVED: Final = frozenset(
 
 
 def is_reserved(name: str) -> bool:
-    """Whether modules have an attribute of that name, or Python may give them one: `__init__`."""
-    return name in RESERVED or (name.startswith("__") and name.endswith("__"))
+    """Whether modules have an attribute of that name, or Python and torch may give them one: `__init__`."""
+    return name in RESERVED or name.startswith("__")
 
 
 def other_name(name: str) -> str:
