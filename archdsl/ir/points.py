@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from random import Random
@@ -14,6 +15,7 @@ from archdsl.lang import ast
 from archdsl.source import limits
 from archdsl.source.diagnostic import Report, SpecError
 from archdsl.source.record import names, replace
+from archdsl.source.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from archdsl.ir.space import Space
@@ -41,8 +43,7 @@ def draw(space: Space, random: Random | int, *, require: bool) -> Drawn:
         raise TypeError(f"`random` takes a random.Random or a whole number for a seed, not {random!r}")
     refused: SpecError | None = None
     for _ in range(DRAWS):
-        values = {decision.key: random.choice(decision.values) for decision in space.decisions}
-        point = Drawn(values, {found.path: found.label(values[found.key]) for found in active(space.decisions, values)})
+        point = _drawn(space, {decision.key: random.choice(decision.values) for decision in space.decisions})
         if not require:
             return point
         try:
@@ -54,6 +55,29 @@ def draw(space: Space, random: Random | int, *, require: bool) -> Drawn:
     raise ValueError(
         f"{DRAWS} points drawn from `{space.name}`, and none that can be built and keeps `require`; the last is refused above"
     ) from refused
+
+
+def told(space: Space, named: Mapping[str, object]) -> Drawn:
+    """As `Space.point`."""
+    decisions = {decision.path: decision for decision in space.decisions}
+    values = {found.key: space.base_point.get(found.key, found.values[0]) for found in space.decisions}
+    for path, given in named.items():
+        decision = decisions.get(path)
+        if decision is None:
+            near = did_you_mean(path, list(decisions), "there are")
+            raise ValueError(f"`{space.name}` has no decision `{path}`{f': {near}' if near else ''}")
+        label = f"{given:g}" if isinstance(given, float) else " ".join(str(given).split())
+        if label not in decision.labels:
+            raise ValueError(f"`{path}` is one of {decision.listed()}, not {label}")
+        values[decision.key] = decision.values[decision.labels.index(label)]
+    point = _drawn(space, values)
+    if idle := [path for path in named if path not in point.named]:
+        raise ValueError(f"`{idle[0]}` does not exist at this point: it is part of an alternative that is not chosen")
+    return point
+
+
+def _drawn(space: Space, values: Point) -> Drawn:
+    return Drawn(values, {found.path: found.label(values[found.key]) for found in active(space.decisions, values)})
 
 
 def settled_text(space: Space, point: Point, report: Report) -> str:

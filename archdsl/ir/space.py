@@ -5,6 +5,7 @@ The base is trial 0: it must lie in every domain. Searching is not done here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from math import prod
 from random import Random
@@ -18,7 +19,7 @@ from archdsl.ir.expect import amount, counted_by, quantity_of, size_at
 from archdsl.ir.model import Model
 from archdsl.ir.network import Network
 from archdsl.ir.override import resized
-from archdsl.ir.points import Drawn, draw
+from archdsl.ir.points import Drawn, draw, told
 from archdsl.ir.require import COMPARE, check_requires
 from archdsl.ir.resolve import resolve
 from archdsl.ir.shapes import place
@@ -139,6 +140,15 @@ class Space:
         ValueError: no such point was found in 500 draws.
         """
         return draw(self, random, require=require)
+
+    def point(self, named: Mapping[str, object]) -> Drawn:
+        """The point with these values by path, such as `{"s3.depth": 8}`; what is not named is as in the base.
+
+        Raises
+        ------
+        ValueError: there is no such decision, or it has no such value.
+        """
+        return told(self, named)
 
     def named(self, point: Point) -> dict[str, str]:
         """The decisions that exist at a point, by path, as a reader writes them."""

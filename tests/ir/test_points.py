@@ -65,6 +65,33 @@ def test_numbers_are_exact() -> None:
         assert f"ratio = {point.named['s1.channel.ratio']}" in spec.arch(point).canonical
 
 
+def test_a_point_by_name() -> None:
+    spec = archdsl.load(ROOT / SPACES[1])
+    assert spec.space
+    for seed in range(5):
+        point = spec.draw(seed)
+        again = spec.space.point(point.named)
+        assert again.named == point.named
+        assert spec.arch(again).hash == spec.arch(point).hash
+    assert spec.space.point({}).named == spec.space.named(spec.space.base_point)
+    assert spec.space.point({"s3.depth": 5, "s2.channel.ratio": 4.0}).named["s3.depth"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ({"s3.dept": 5}, "has no decision `s3.dept`: did you mean `s3.depth`"),
+        ({"s3.depth": 99}, "`s3.depth` is one of 1, 2, 3, 4, 5, 6, not 99"),
+        ({"s2.token": "full", "s2.token.routed.topk": 2}, "`s2.token.routed.topk` does not exist at this point"),
+    ],
+)
+def test_no_point_by_name(named: dict[str, object], told: str) -> None:
+    space = archdsl.load(ROOT / SPACES[1]).space
+    assert space
+    with pytest.raises(ValueError, match=told):
+        space.point(named)
+
+
 def test_require_is_kept() -> None:
     spec = space("stage s1 { depth = 1..9 } stage s2 { depth = 1..9 } require s1.depth == s2.depth")
     point = spec.draw(0)
