@@ -25,7 +25,7 @@ def real(env: Env, expr: ast.Real) -> int | Fraction:
 
 
 def add(env: Env, expr: ast.Sum) -> Val:
-    operands = [env.evaluate(operand) for operand in expr.operands]
+    operands = env.each(env.evaluate, expr.operands)
     signs = [1, *(1 if operator == "+" else -1 for operator in expr.operators)]
     if all(is_number(operand.value) for operand in operands):
         total = sum(sign * operand.value for sign, operand in zip(signs, operands, strict=True))

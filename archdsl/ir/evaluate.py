@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
 from archdsl.ir import arithmetic, calls, complete, lookup, values
 from archdsl.ir.model import Model, Place
@@ -16,6 +17,8 @@ from archdsl.source.diagnostic import Report, Reported
 from archdsl.source.record import dataclass, field, replace
 from archdsl.source.text import Source, Span
 
+S = TypeVar("S")
+T = TypeVar("T")
 DomainKey = tuple[Source, int, int]
 
 
@@ -61,7 +64,7 @@ class Env:
     drop_rate: float = 0.0
     given: Mapping[str, Val | None] = field(default_factory=dict)
     params: Mapping[str, Val] = field(default_factory=dict)
-    memo: dict[tuple[str, int], Val] = field(default_factory=dict)
+    memo: dict[tuple[str, int], Val | None] = field(default_factory=dict)
     active: list[tuple[str, int, Span]] = field(default_factory=list)
     cycle: list[int] = field(default_factory=lambda: [1])
 
@@ -122,7 +125,7 @@ class Env:
             case ast.Product():
                 return arithmetic.multiply(self, expr)
             case ast.Chain():
-                parts = [self.part(part) for part in expr.parts]
+                parts = self.each(self.part, expr.parts)
                 return complete.composed(self, Chain(tuple(b.part for b in parts), expr.span), parts, expr.span)
             case ast.Choice() | ast.Range():
                 return self._domain(expr)
@@ -163,6 +166,16 @@ class Env:
     def bound(self, name: ast.Name) -> Val | None:
         """The value a name has here; None where nothing binds it."""
         return lookup.bound(self, name)
+
+    def each(self, work: Callable[[S], T], inputs: Sequence[S]) -> list[T]:
+        """What work makes of each input; all are tried, so that mistakes in several are told together."""
+        found = []
+        for entry in inputs:
+            with self.report.guard():
+                found.append(work(entry))
+        if len(found) < len(inputs):
+            raise Reported
+        return found
 
     def part(self, expr: ast.Expr) -> Built:
         """The part that an expression is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -94,22 +94,36 @@ def read_let(env: Env, let: ast.Let, place: int, span: Span) -> Val:
     if let.params is not None:
         return Val(Function(let), Origin(span, ((name, let.name.span),)))
     key = (name, place or id(let))
-    if key not in env.memo:
-        with entered(env, key, span, let.name.span):
-            env.memo[key] = relabelled(env.closed().evaluate(let.value), name)
-    return env.memo[key].through(name, span, let.value.span)
+
+    def value() -> Val:
+        return relabelled(env.closed().evaluate(let.value), name)
+
+    return _once(env, key, span, let.name.span, value).through(name, span, let.value.span)
 
 
 def read_attribute(env: Env, attribute: ast.Attribute, place: Place, span: Span) -> Val:
     name = attribute.name.id
-    key = (name, id(place))
+
+    def value() -> Val:
+        inner = env.closed().evaluate(attribute.value)
+        return slot_part(env, _SLOTS[name], inner, attribute) if name in _SLOTS else inner
+
+    return _once(env, (name, id(place)), span, attribute.name.span, value).through(name, span, attribute.value.span)
+
+
+def _once(env: Env, key: tuple[str, int], span: Span, written: Span, value: Callable[[], Val]) -> Val:
+    """A value made once for a place. What fails is not tried again: that would double at each let that is read twice."""
     if key not in env.memo:
-        with entered(env, key, span, attribute.name.span):
-            inner = env.closed().evaluate(attribute.value)
-            if name in _SLOTS:
-                inner = slot_part(env, _SLOTS[name], inner, attribute)
-            env.memo[key] = inner
-    return env.memo[key].through(name, span, attribute.value.span)
+        with entered(env, key, span, written):
+            try:
+                env.memo[key] = value()
+            except Reported:
+                env.memo[key] = None
+                raise
+    found = env.memo[key]
+    if found is None:
+        raise Reported
+    return found
 
 
 @contextmanager

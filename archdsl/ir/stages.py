@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NoReturn
 
 from archdsl.ir.attempt import Attempt
@@ -153,13 +154,12 @@ class StageResolver:
 
     def _lines(self, env: Env) -> tuple[Line, ...]:
         written, env = self._layout(env)
-        lines = []
-        for line in written:
-            body = env.part(line.body).part
-            skip = env.part(line.skip).part if line.skip else None
-            keyword = Span(line.span.source, line.span.start, line.span.start + len(line.kind))
-            lines.append(Line(line.kind == "residual", body, skip, keyword))
-        return tuple(lines)
+        return tuple(env.each(partial(self._line, env), written))
+
+    def _line(self, env: Env, line: ast.Line) -> Line:
+        body, *skip = env.each(env.part, (line.body, line.skip) if line.skip else (line.body,))
+        keyword = Span(line.span.source, line.span.start, line.span.start + len(line.kind))
+        return Line(line.kind == "residual", body.part, skip[0].part if skip else None, keyword)
 
     def _layout(self, env: Env) -> tuple[tuple[ast.Line, ...], Env]:
         """The lines of the nearest layout, and the place to read them from, with its parameters if it has some."""

@@ -66,6 +66,15 @@ def test_independent_mistakes_are_told_together() -> None:
     ]
 
 
+def test_mistakes_side_by_side() -> None:
+    text = changed("mean -> layernorm -> linear(classes)", "maen -> layernrom(eps = 1) -> linear(clases)")
+    assert told(text) == [("unknown-name", "maen"), ("unknown-name", "layernrom"), ("unknown-name", "clases")]
+    text = changed(
+        "then identity + dwconv(3x3)", "then identty + dwcov(3x3)", "residual layernorm -> token", "residual lay -> token"
+    )
+    assert told(text) == [("unknown-name", "identty"), ("unknown-name", "dwcov"), ("unknown-name", "lay")]
+
+
 def test_mistakes_in_several_archs() -> None:
     text = TINY + "arch a extends tiny { stage s1 { depth = 0 } }\narch b extends tiny { stage s9 {} }\narch c extends d {}\n"
     assert [slug for slug, _ in told(text)] == ["out-of-bounds", "unknown-place", "unknown-base"]

@@ -102,7 +102,7 @@ def test_python_values(value: object, text: str) -> None:
         ("s2.depth", 2.5, "not-whole", "2.5", ""),
         ("mixer", "gelu", "unknown-field", "heads", ""),
         ("width", 3.5, "not-whole", "width", ""),
-        ("width", "x -> y", "unknown-name", "x", ""),
+        ("width", "x -> gelu", "unknown-name", "x", ""),
         ("classes", True, "wrong-type", "true", ""),
         ("s2.depth", {"a": 1}, "wrong-type", "", ""),
         ("s2.depth", object(), "wrong-type", "", ""),
