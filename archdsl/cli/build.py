@@ -89,6 +89,7 @@ def _text(spec: Spec) -> str:
 def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Path, specs: list[Path]) -> int:
     from archdsl import __version__
 
+    warnings: list[str] = []
     with console.progress() as progress:
         progress.step("loading torch")
         from archdsl.budget.compare import compare
@@ -103,7 +104,11 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
         refuse_build(spec.network)
         progress.step("making the module")
         module = build_module(
-            spec.network, weights=args.weights, seed=args.seed, keymap=keymap_of(spec) if args.weights else None
+            spec.network,
+            weights=args.weights,
+            seed=args.seed,
+            keymap=keymap_of(spec) if args.weights else None,
+            warn=warnings.append,
         )
         progress.step("counting with fvcore")
         with blamed():
@@ -125,6 +130,8 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
                 specs=specs,
                 progress=progress.step,
             )
+    for text in warnings:
+        console.say(f"warning: {text}")
     if spec.diagnostics and not args.json:
         console.diagnostics(spec.diagnostics)
     if args.json:

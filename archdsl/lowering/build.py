@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from archdsl.ir.network import Network
 from archdsl.lowering.keymap import KeyMap
 from archdsl.lowering.module import Backbone, lower
-from archdsl.lowering.weights import Weights, load_weights
+from archdsl.lowering.weights import Weights, load_weights, warn_of_weights
 
 
 def build_module(
-    network: Network, *, weights: Weights | None = None, seed: int = 0, keymap: KeyMap | Path | None = None
+    network: Network,
+    *,
+    weights: Weights | None = None,
+    seed: int = 0,
+    keymap: KeyMap | Path | None = None,
+    warn: Callable[[str], None] = warn_of_weights,
 ) -> Backbone:
     """The eager module of a network, in evaluation mode, float32, on the CPU.
 
@@ -19,6 +25,7 @@ def build_module(
     ----------
     weights: a path or a state dict, in the own layout or, with a `keymap`, in the official one. None: initial weights.
     seed: of the initial weights.
+    warn: told what `load_weights` warns of; a `WeightsWarning` by default.
 
     Raises
     ------
@@ -26,5 +33,5 @@ def build_module(
     """
     module = lower(network, seed=seed)
     if weights is not None:
-        load_weights(module, weights, keymap)
+        load_weights(module, weights, keymap, warn=warn)
     return module.eval()

@@ -7,7 +7,7 @@ import os
 import pickle
 import stat
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NoReturn, TypeAlias
 
@@ -16,8 +16,10 @@ from torch import Tensor
 
 from archdsl.lowering.atomic import file_at_once
 from archdsl.lowering.keymap import KeyMap, read_keymap
+from archdsl.lowering.mismatch import mismatch
 from archdsl.lowering.module import Backbone
-from archdsl.source.diagnostic import Diagnostic, Note, SpecError
+from archdsl.source.cells import safe
+from archdsl.source.diagnostic import Diagnostic, SpecError
 
 Layout: TypeAlias = Literal["own", "official"]
 State: TypeAlias = Mapping[str, Tensor]
@@ -26,22 +28,36 @@ Weights: TypeAlias = "str | os.PathLike[str] | Mapping[str, object]"
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "module")
 _PREFIXES = ("module.", "_orig_mod.")
 _NESTING = 4
-_SHOWN = 10
+_SHOWN = 3
+# how files of torch.save begin: a zip archive, or a pickle
+_BEGINNINGS = (b"PK\x03\x04", b"\x80")
 
 
-def load_weights(module: Backbone, weights: Weights, keymap: KeyMap | Path | None = None) -> Layout:
+class WeightsWarning(UserWarning):
+    """Weights were loaded, and the checkpoint holds more than them."""
+
+
+def warn_of_weights(text: str) -> None:
+    """Warn as Python does."""
+    warnings.warn(text, WeightsWarning, stacklevel=2)
+
+
+def load_weights(
+    module: Backbone, weights: Weights, keymap: KeyMap | Path | None = None, *, warn: Callable[[str], None] = warn_of_weights
+) -> Layout:
     """Put weights into a module, in whichever layout they are, and say which it was. All or none are copied.
 
     Parameters
     ----------
     weights: a path (`.safetensors`, or a checkpoint of `torch.save`), or a state dict, bare or in the usual wrappers.
     keymap: the official layout, or the file that tells it; None: the own layout alone is understood.
+    warn: told of other weights in the same checkpoint, such as those of a moving average. A `WeightsWarning` by default.
 
     Raises
     ------
     SpecError: `unreadable-file`, `unreadable-weights`, `weights-mismatch`, or what a key map has wrong with it.
     """
-    given = read_weights(weights)
+    given = read_weights(weights, warn=warn)
     state = module.state_dict()
     layout, names = _layout(given, state, keymap)
     wanted = {names[key]: key for key in state}
@@ -49,8 +65,13 @@ def load_weights(module: Backbone, weights: Weights, keymap: KeyMap | Path | Non
     unexpected = [name for name in given if name not in wanted]
     misshapen = [name for name in wanted if name in given and not _alike(given[name], state[wanted[name]])]
     if missing or unexpected or misshapen:
-        facts = {name: (given[name], state[wanted[name]]) for name in misshapen}
-        raise SpecError([_mismatch(module, layout, missing, unexpected, facts, {wanted[name] for name in misshapen})])
+        own = "as no key map is known for this arch" if keymap is None else "which has more of its names than the key map"
+        told = {
+            "own": f"archdsl's own layout, {own}",
+            "official": "the official layout, as the key map has more of its names than the state_dict",
+        }
+        raise SpecError([mismatch(module, told[layout], given, names, misshapen)])
+    _refuse_not_finite(given)
     with torch.no_grad():
         for name, key in wanted.items():
             state[key].copy_(given[name])
@@ -80,7 +101,7 @@ def save_weights(module: Backbone, path: Path, *, layout: Layout = "own", keymap
         save_file(tensors, draft, metadata={"format": "pt"})
 
 
-def read_weights(weights: Weights) -> dict[str, Tensor]:
+def read_weights(weights: Weights, *, warn: Callable[[str], None] = warn_of_weights) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name, with wrappers and the prefixes of wrapping modules taken off.
 
     Raises
@@ -88,31 +109,34 @@ def read_weights(weights: Weights) -> dict[str, Tensor]:
     SpecError: `unreadable-file` or `unreadable-weights`. Nothing in a file is run.
     """
     if isinstance(weights, Mapping):
-        return _unwrapped(weights, "the state dict")
+        return _unwrapped(weights, "the state dict", warn)
     path = Path(weights)
     _check_file(path)
     shown = f"`{path.as_posix()}`"
     try:
+        if path.suffix != ".safetensors" and not _begins_like_one(path):
+            _unreadable(f"{shown} is no checkpoint", "give what `torch.save` wrote (.pth, .pt), or safetensors")
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return _unwrapped(load_file(path), shown)
+            return _unwrapped(load_file(path), shown, warn)
         with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
             # training scripts keep their arguments beside the weights; a namespace is harmless data
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
     except SpecError:
         raise
-    except pickle.UnpicklingError:
-        _unreadable(
-            f"{shown} holds more than tensors, and loading it could run code", "save its state dict alone, or as safetensors"
-        )
     except Exception as error:
         # a damaged file can fail in any way; the text of the error may be part of the file
-        _unreadable(f"{shown} is no checkpoint: reading it ended in {type(error).__name__}", "is the file complete?")
+        if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
+            _unreadable(
+                f"{shown} holds more than tensors, and loading it could run code",
+                "save its state dict alone, or as safetensors",
+            )
+        _unreadable(f"{shown} is no checkpoint, or a damaged one", "give what `torch.save` wrote (.pth, .pt), or safetensors")
     if not isinstance(found, Mapping):
         _unreadable(f"{shown} holds no state dict but {type(found).__name__}", "save the state dict of the module")
-    return _unwrapped(found, shown)
+    return _unwrapped(found, shown, warn)
 
 
 def _check_file(path: Path) -> None:
@@ -126,12 +150,22 @@ def _check_file(path: Path) -> None:
         raise SpecError([Diagnostic("unreadable-file", message, help="check the path of the weights")])
 
 
-def _unwrapped(found: Mapping[object, object], shown: str) -> dict[str, Tensor]:
+def _begins_like_one(path: Path) -> bool:
+    with path.open("rb") as file:
+        begin = file.read(512)
+    return begin.startswith(_BEGINNINGS) or begin[257:262] == b"ustar"
+
+
+def _unwrapped(found: Mapping[object, object], shown: str, warn: Callable[[str], None]) -> dict[str, Tensor]:
     for _ in range(_NESTING):
-        inner = next((found[word] for word in _WRAPPERS if isinstance(found.get(word), Mapping)), None)
-        if inner is None:
+        word = next((word for word in _WRAPPERS if isinstance(found.get(word), Mapping)), None)
+        if word is None:
             break
-        found = inner  # type: ignore[assignment]
+        others = [key for key, value in found.items() if key != word and isinstance(key, str) and _holds_tensors(value)]
+        if others:
+            left = ", ".join(f"`{safe(key[:100])}`" for key in others[:_SHOWN])
+            warn(f"{shown} holds several sets of weights: `{word}` is taken, {left} left aside")
+        found = found[word]  # type: ignore[assignment]
     state: dict[str, Tensor] = {}
     for key, value in found.items():
         if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
@@ -145,6 +179,27 @@ def _unwrapped(found: Mapping[object, object], shown: str) -> dict[str, Tensor]:
         if state and all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
+
+
+def _holds_tensors(value: object) -> bool:
+    """Whether this is a state dict, or a wrapped one."""
+    if not isinstance(value, Mapping):
+        return False
+    return any(isinstance(inner, Tensor) for inner in value.values()) or any(_holds_tensors(value.get(w)) for w in _WRAPPERS)
+
+
+def _refuse_not_finite(given: State) -> None:
+    found = []
+    for name, tensor in given.items():
+        if tensor.is_floating_point() and (count := int((~torch.isfinite(tensor)).sum())):
+            found.append(f"{name} in {count} of {tensor.numel()}")
+    if found:
+        more = f" ... {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        listed = ", ".join(found[:_SHOWN]) + more
+        _unreadable(
+            f"the weights are not finite: {listed} numbers are infinite or no number",
+            "a training that diverged leaves such weights: take an earlier checkpoint",
+        )
 
 
 def _layout(given: State, state: State, keymap: KeyMap | Path | None) -> tuple[Layout, dict[str, str]]:
@@ -170,48 +225,6 @@ def _keymap(keymap: KeyMap | Path) -> KeyMap:
 
 def _alike(given: Tensor, own: Tensor) -> bool:
     return given.shape == own.shape and given.is_floating_point() == own.is_floating_point()
-
-
-def _mismatch(
-    module: Backbone,
-    layout: Layout,
-    missing: list[str],
-    unexpected: list[str],
-    misshapen: Mapping[str, tuple[Tensor, Tensor]],
-    misshapen_keys: set[str],
-) -> Diagnostic:
-    shapes = [f"{name} is {_shape(given)}, not {_shape(own)}" for name, (given, own) in misshapen.items()]
-    groups = (("missing", missing), ("unexpected", unexpected), ("misshapen", shapes))
-    notes = [Note(f"{len(names)} {word}: {_listed(names)}") for word, names in groups if names]
-    help = "are they the weights of another arch, or of other settings of this one?"
-    classifier = {f"{'.'.join(path)}.{part}" for path in module.classifiers for part in ("weight", "bias")}
-    if misshapen and misshapen_keys <= classifier and not missing and not unexpected:
-        classes = next(iter(misshapen.values()))[0].shape[0]
-        help = (
-            f"they are for {classes} classes, the module is for {module.num_classes}: "
-            f"build it for {classes} classes, then call `reset_classifier({module.num_classes})`"
-        )
-    return Diagnostic(
-        "weights-mismatch",
-        f"the weights do not fit `{module.name}`, read in the {layout} layout",
-        notes=tuple(notes),
-        help=help,
-    )
-
-
-def _listed(names: Iterable[str]) -> str:
-    every = list(names)
-    more = f" ... {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(_short(name) for name in every[:_SHOWN]) + more
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 100 else f"{name[:60]}...{name[-30:]}"
-
-
-def _shape(tensor: Tensor) -> str:
-    shape = "x".join(map(str, tensor.shape)) or "one number"
-    return shape if tensor.is_floating_point() else f"{shape} of {str(tensor.dtype).removeprefix('torch.')}"
 
 
 def _unreadable(message: str, help: str) -> NoReturn:

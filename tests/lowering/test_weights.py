@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from archdsl.lowering.build import build_module
 from archdsl.lowering.keymap import KeyMap, keymap_from_text
 from archdsl.lowering.module import Backbone, lower
-from archdsl.lowering.weights import Layout, load_weights, read_weights, save_weights
+from archdsl.lowering.weights import Layout, WeightsWarning, load_weights, read_weights, save_weights
 from archdsl.source.diagnostic import Diagnostic, SpecError
 from tests.lowering import networks
 
@@ -116,8 +116,9 @@ def test_a_mismatch_lists_everything_in_the_layout_of_the_user(official: dict, k
     official["norm.num_batches_tracked"] = torch.zeros(())
     found = refused(official, keymap)
     assert found.slug == "weights-mismatch"
-    assert "official layout" in found.message
+    assert found.message == "the weights do not fit `small`"
     assert [note.message for note in found.notes] == [
+        "read in the official layout, as the key map has more of its names than the state_dict: 74 of the 75 names fit",
         "1 missing: patch.0.weight",
         "1 unexpected: head.extra",
         "2 misshapen: norm.weight is 5, not 32, norm.num_batches_tracked is one number, not one number of int64",
@@ -126,7 +127,9 @@ def test_a_mismatch_lists_everything_in_the_layout_of_the_user(official: dict, k
 
 def test_long_lists_are_cut_and_counted(module: Backbone) -> None:
     found = refused({f"x.{i}": torch.zeros(1) for i in range(12)})
-    missing, unexpected = (note.message for note in found.notes)
+    assert found.message.endswith("they share no name")
+    layout, missing, unexpected = (note.message for note in found.notes)
+    assert layout == "read in archdsl's own layout, as no key map is known for this arch: 0 of the 12 names fit"
     count = len(module.state_dict())
     assert missing.startswith(f"{count} missing: stem.conv.weight, ")
     assert missing.endswith(f" ... {count - 10} more")
@@ -135,10 +138,9 @@ def test_long_lists_are_cut_and_counted(module: Backbone) -> None:
 
 def test_another_number_of_classes_is_told_as_that(module: Backbone) -> None:
     found = refused(module.state_dict(), network=networks.small(classes=4))
-    assert found.notes[0].message == "2 misshapen: head.linear.weight is 10x32, not 4x32, head.linear.bias is 10, not 4"
-    assert found.help == (
-        "they are for 10 classes, the module is for 4: build it for 10 classes, then call `reset_classifier(4)`"
-    )
+    assert found.message.endswith("they are for 10 classes, the module is for 4")
+    assert found.notes[1].message == "2 misshapen: head.linear.weight is 10x32, not 4x32, head.linear.bias is 10, not 4"
+    assert found.help == "build it for 10 classes, then call `reset_classifier(4)`"
 
 
 def test_a_key_map_that_does_not_fit_matters_to_the_official_layout_only(module: Backbone, official: dict) -> None:
@@ -146,6 +148,57 @@ def test_a_key_map_that_does_not_fit_matters_to_the_official_layout_only(module:
     assert equal(build_module(NETWORK, weights=module.state_dict(), keymap=other), module)
     assert refused({"stem.conv.weight": torch.zeros(1)}, other).slug == "weights-mismatch"
     assert refused(official, other).slug == "key-map-mismatch"
+
+
+@pytest.mark.parametrize("layout", ["own", "official"])
+@pytest.mark.parametrize("deeper", [True, False])
+def test_another_depth_is_told_as_that(layout: str, deeper: bool, module: Backbone, keymap: KeyMap) -> None:
+    names = {key: key for key in module.state_dict()}
+    names = keymap.official_names(names) if layout == "official" else names
+    state = {name: module.state_dict()[key] for key, name in names.items()}
+    last = {name for key, name in names.items() if key.startswith("stages.s1.1.")}
+    assert last
+    if deeper:
+        old, new = (".1.", ".2.") if layout == "own" else ("layers.0.1.", "layers.0.2.")
+        state |= {name.replace(old, new, 1): state[name] for name in last}
+    else:
+        state = {name: tensor for name, tensor in state.items() if name not in last}
+    found = refused(state, keymap)
+    blocks = "3 blocks" if deeper else "1 block"
+    assert found.message == f"the weights do not fit `small`: the checkpoint has {blocks} in s1, the arch 2"
+
+
+def test_another_width_is_told_as_that() -> None:
+    from archdsl.api import load
+
+    narrow = lower(load("@biformer_t", set={"width": 32, "s1.depth": 1, "s2.depth": 1, "s3.depth": 1, "s4.depth": 1}).network)
+    small = load("@biformer_t", set={"s1.depth": 1, "s2.depth": 1, "s3.depth": 1, "s4.depth": 1}).network
+    found = refused(narrow.state_dict(), network=small)
+    assert "every shape that differs is 16 there and 32 here, or in that ratio: another width?" in found.message
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(value: float, module: Backbone) -> None:
+    state = {key: tensor.clone() for key, tensor in module.state_dict().items()}
+    state["stem.conv.weight"][0, 0, 0, 0] = value
+    found = refused(state)
+    assert found.slug == "unreadable-weights"
+    count = state["stem.conv.weight"].numel()
+    assert f"not finite: stem.conv.weight in 1 of {count} numbers" in found.message
+
+
+@pytest.mark.parametrize("name", ["model_ema", "state_dict_ema", "module"])
+def test_of_several_sets_of_weights_it_is_said_which_is_taken(name: str, module: Backbone) -> None:
+    state = module.state_dict()
+    other = {key: torch.zeros_like(tensor) for key, tensor in state.items()}
+    checkpoint = {name: other, "model": state, "optimizer": {"state": {0: {"step": torch.zeros(())}}, "param_groups": []}}
+    said: list[str] = []
+    again = lower(NETWORK)
+    load_weights(again, checkpoint, warn=said.append)
+    assert equal(again, module)
+    assert said == [f"the state dict holds several sets of weights: `model` is taken, `{name}` left aside"]
+    with pytest.warns(WeightsWarning, match="`model` is taken"):
+        load_weights(again, checkpoint)
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
@@ -167,6 +220,8 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
         ("empty.pt", b"", "unreadable-weights"),
         ("text.pth", b"hello\nworld", "unreadable-weights"),
         ("bad.safetensors", b"\xff" * 64, "unreadable-weights"),
+        ("pyr.arch", b"arch pyr {\n}\n", "unreadable-weights"),
+        ("cut.pth", b"PK\x03\x04", "unreadable-weights"),
         ("none.pth", None, "unreadable-file"),
     ],
 )
@@ -176,6 +231,9 @@ def test_what_is_no_checkpoint_is_refused(name: str, content: bytes | None, slug
     found = refused(tmp_path / name)
     assert found.slug == slug
     assert "garbage" not in found.message
+    assert "Error" not in found.message
+    if slug == "unreadable-weights":
+        assert "is no checkpoint" in found.message
 
 
 def test_what_is_no_state_dict_is_refused(tmp_path: Path) -> None:
