@@ -24,7 +24,7 @@ def commands(text: str) -> list[str]:
 
 
 def printed(command: str, folder: Path) -> str:
-    """What a command prints, run in a folder where the checkout's folders are: results, then diagnostics; a build as it goes."""
+    """What a command prints, in a folder where the checkout's folders are: results, then diagnostics; a build as it goes."""
     for name in ("specs", "search"):
         if not (folder / name).exists():
             (folder / name).symlink_to(ROOT / name)
