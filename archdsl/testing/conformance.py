@@ -13,7 +13,7 @@ import io
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -85,47 +85,58 @@ class ComponentSuite:
         module = found(self.component).__module__
         code = f"import sys, {module}; print(*sorted(set({_HEAVY!r}) & set(sys.modules)))"
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, ran.stderr
-        assert not ran.stdout.strip(), f"{module} imports {ran.stdout.strip()}"
+        assert ran.returncode == 0, f"{module} cannot be imported by itself:\n{ran.stderr}"
+        assert not ran.stdout.strip(), f"{module} imports {ran.stdout.strip()}: import that in the module of the reference only"
 
     def test_spec_is_a_value(self, case: Case) -> None:
         spec = self._spec(case)
-        assert pickle.loads(pickle.dumps(spec)) == spec
-        assert copy.deepcopy(spec) == spec
-        assert hash(spec) == hash(self._spec(case))
+        told = "the class is no value: declare it `@dataclass(frozen=True, slots=True)`, with fields that compare by value"
+        assert pickle.loads(pickle.dumps(spec)) == spec, f"pickled and read again it is another one; {told}"
+        assert copy.deepcopy(spec) == spec, f"a copy is not equal to it; {told}"
+        assert hash(spec) == hash(self._spec(case)), f"equal specs have different hashes; {told}"
 
     def test_shape_rule_is_the_shape(self, case: Case) -> None:
         spec = self._spec(case)
         assert shape_at(spec, case.x), "the rule refuses the case itself"
         for x in self._maps(case):
             out = instantiate(spec, x).eval()(_input(x))
-            assert tuple(out.shape) == (2, *shape_at(spec, x).shape), f"at {x}"
+            promised = (2, *shape_at(spec, x).shape)
+            assert tuple(out.shape) == promised, (
+                f"at {x} the module makes {tuple(out.shape)}, `shape` of the spec says {promised}: correct one of the two"
+            )
 
     def test_weights_and_buffers_are_the_modules(self, case: Case) -> None:
         spec, module = self._spec(case), self._module(case)
         weights = [(name, tuple(value.shape)) for name, value in module.named_parameters()]
-        assert list(spec.weights(case.x).items()) == weights
+        _same("weights", list(spec.weights(case.x).items()), weights)
         state = module.state_dict()
         buffers = [(name, tuple(value.shape)) for name, value in module.named_buffers() if name in state]
-        assert list(spec.buffers(case.x).items()) == buffers
+        _same("buffers", list(spec.buffers(case.x).items()), buffers)
 
     def test_state_names_are_kept(self, case: Case) -> None:
-        assert tuple(self._module(case).state_dict()) == case.state
+        names = tuple(self._module(case).state_dict())
+        assert names == case.state, (
+            f"the state_dict has the names {names}, the case says {case.state}: saved checkpoints have those names, so rename "
+            "the module's parts back, or give `Case(..., state=...)` these names if the component is new"
+        )
 
     def test_cost_is_what_fvcore_counts(self, case: Case) -> None:
         spec = self._spec(case)
         for x in self._maps(case):
             counted, unsupported = seen(instantiate(spec, x).eval(), torch.randn(1, *x.shape))
-            assert _nonzero(spec.cost(x).ops) == counted, f"at {x}"
+            _same_counts("ops", spec.cost(x).ops, counted, x, "fvcore counts")
             hiding = [op for op in (*unsupported, *counted) if any(word in op for word in _HIDING)]
             foreign = [op for op in unsupported if not op.startswith(("aten::", "prim::"))]
-            assert not hiding + foreign, f"fvcore does not see into {hiding + foreign}"
+            assert not hiding + foreign, (
+                f"at {x} fvcore does not see into {hiding + foreign}: write the reference with operators that it knows, "
+                "such as `matmul` in place of `scaled_dot_product_attention` or `einsum`"
+            )
 
     def test_unseen_is_what_is_left(self, case: Case) -> None:
         spec = self._spec(case)
         for x in self._maps(case):
             counted = unseen(instantiate(spec, x).eval(), torch.randn(1, *x.shape))
-            assert _nonzero(spec.cost(x).unseen) == counted, f"at {x}"
+            _same_counts("unseen", spec.cost(x).unseen, counted, x, "there are")
 
     def test_a_seed_gives_the_same_module(self, case: Case) -> None:
         states = []
@@ -133,25 +144,29 @@ class ComponentSuite:
             torch.manual_seed(1)
             states.append(self._module(case).state_dict())
         for name, value in states[0].items():
-            assert torch.equal(value, states[1][name]), name
+            assert torch.equal(value, states[1][name]), (
+                f"`{name}` differs between two modules of one seed: draw it with torch's global generator, not with another one"
+            )
 
     def test_evaluation_repeats_itself(self, case: Case) -> None:
         module, x = self._module(case).eval(), _input(case.x)
         with torch.no_grad():
-            assert torch.equal(module(x), module(x))
+            assert torch.equal(module(x), module(x)), (
+                "in evaluation two calls with the same images differ: leave out what is random, and keep nothing between calls"
+            )
 
     def test_images_do_not_see_each_other(self, case: Case) -> None:
         module, x = self._module(case).eval().double(), _input(case.x).double()
         with torch.no_grad():
             together = module(x)
             alone = torch.cat([module(image[None]) for image in x])
-        torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-9)
+        _close(together, alone, "an image gives something else beside others: no step may mix the first axis")
 
     def test_vectorises_over_images(self, case: Case) -> None:
         module, x = self._module(case).eval().double(), _input(case.x).double()
         with torch.no_grad():
             mapped = torch.func.vmap(lambda image: module(image[None])[0])(x)
-            torch.testing.assert_close(mapped, module(x), rtol=1e-9, atol=1e-9)
+            _close(mapped, module(x), "under `torch.func.vmap` the result differs: write no shape of the batch into the code")
 
     def test_gradients_are_right_and_reach_everything(self, case: Case) -> None:
         module = _stirred(self._module(case)).eval().double()
@@ -171,18 +186,21 @@ class ComponentSuite:
         out = (torch.func.functional_call(module, rest, (image,)) * weight).sum()
         grads = dict(zip(leaves, torch.autograd.grad(out, list(leaves.values())), strict=True))
         unreached = [name or "the input" for name, grad in grads.items() if not grad.any()]
-        assert not unreached, f"no gradient reaches {unreached}"
+        assert not unreached, f"no gradient reaches {unreached}: use it in `forward`, undetached, or leave it out"
 
         slope = sum((grads[name] * directions[name]).sum() for name in grads)
         with torch.no_grad():
             measured = (along(_STEP) - along(-_STEP)) / (2 * _STEP)
-        torch.testing.assert_close(slope, measured, rtol=1e-4, atol=1e-4)
+        told = "the gradient is not the slope that finite differences measure: is there a backward of your own, or a `detach`?"
+        _close(slope, measured, told, 1e-4)
 
     def test_trains(self, case: Case) -> None:
         module, x = self._module(case).train(), _input(case.x).requires_grad_()
         module(x).square().mean().backward()
         lost = [name for name, value in module.named_parameters() if value.grad is None or not value.grad.isfinite().all()]
-        assert not lost, f"no finite gradient reaches {lost}"
+        assert not lost, (
+            f"in training no finite gradient reaches {lost}: use it in `forward`, and divide by nothing that can be 0"
+        )
 
     def test_copies_and_pickles(self, case: Case) -> None:
         module, x = self._module(case).eval(), _input(case.x)
@@ -192,7 +210,9 @@ class ComponentSuite:
         with torch.no_grad():
             expected = module(x)
             for twin in (copy.deepcopy(module), torch.load(saved, weights_only=False)):
-                assert torch.equal(twin(x), expected)
+                assert torch.equal(twin(x), expected), (
+                    "a copy, or the module pickled and read again, gives another result: keep state in parameters and buffers"
+                )
 
     def test_strides_do_not_matter(self, case: Case) -> None:
         if case.x.size is None:
@@ -200,20 +220,22 @@ class ComponentSuite:
         module, x = self._module(case).eval().double(), _input(case.x).double()
         with torch.no_grad():
             last = module(x.contiguous(memory_format=torch.channels_last))
-            torch.testing.assert_close(last, module(x), rtol=1e-9, atol=1e-9)
+            _close(last, module(x), "in channels-last order the result differs: use `reshape`, not `view` or `as_strided`")
 
     def test_runs_under_autocast(self, case: Case) -> None:
         module, x = self._module(case).eval(), _input(case.x)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             out = module(x)
-        assert out.shape[1:] == shape_at(self._spec(case), case.x).shape
-        assert out.isfinite().all()
+        promised = shape_at(self._spec(case), case.x).shape
+        assert out.shape[1:] == promised, f"under autocast it makes {tuple(out.shape[1:])} of an image, not {promised}"
+        assert out.isfinite().all(), "under autocast to bfloat16 it makes infinite numbers: sum or exponentiate in float32"
 
     def test_compiles_as_one_graph(self, case: Case) -> None:
         module, x = self._module(case).eval(), _input(case.x)
         torch.compiler.reset()
         with torch.no_grad():
-            torch.testing.assert_close(torch.compile(module, fullgraph=True, backend="eager")(x), module(x))
+            compiled = torch.compile(module, fullgraph=True, backend="eager")
+            _close(compiled(x), module(x), "compiled as one graph it gives another result", None)
 
     def test_exports_with_any_batch(self, case: Case) -> None:
         module, x = self._module(case).eval(), _input(case.x)
@@ -222,14 +244,17 @@ class ComponentSuite:
         more = torch.randn(3, *case.x.shape)
         with torch.no_grad():
             for images in (more, more[:1]):
-                torch.testing.assert_close(exported(images), module(images))
+                told = f"exported, with {len(images)} images it gives another result: take sizes from the spec, not from x"
+                _close(exported(images), module(images), told, None)
 
     def _spec(self, case: Case) -> Component:
         return resolved(self.component, case.fields, case.x)
 
     def _module(self, case: Case) -> nn.Module:
         module: Any = instantiate(self._spec(case), case.x)
-        assert isinstance(module, nn.Module)
+        assert isinstance(module, nn.Module), (
+            f"`{found(self.component).schema.module}` makes {type(module).__name__}, no module"
+        )
         return module
 
     def _maps(self, case: Case) -> list[FeatureMap]:
@@ -250,7 +275,7 @@ class ComponentSuite:
 
 def _folder(cls: type[Component]) -> Path:
     file = importlib.import_module(cls.__module__).__file__
-    assert file is not None
+    assert file is not None, f"`{cls.__module__}` is in no file, so that no README can lie beside it"
     return Path(file).parent
 
 
@@ -268,3 +293,31 @@ def _stirred(module: nn.Module) -> nn.Module:
 
 def _nonzero(counts: Any) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
+
+
+def _same(what: str, promised: list[tuple[str, tuple[int, ...]]], found: list[tuple[str, tuple[int, ...]]]) -> None:
+    """Names, shapes and order of weights or buffers are those of the module."""
+    said, there = dict(promised), dict(found)
+    missing = [f"{name} {shape}" for name, shape in there.items() if name not in said]
+    extra = [f"{name} {shape}" for name, shape in said.items() if name not in there]
+    other = [f"{name} is {there[name]}, not {shape}" for name, shape in said.items() if name in there and there[name] != shape]
+    facts = [
+        f"{word}: {', '.join(names)}"
+        for word, names in (("left out", missing), ("not there", extra), ("wrong", other))
+        if names
+    ]
+    told = "; ".join(facts) or f"the same in another order, the module's is {list(there)}"
+    assert promised == found, f"`{what}` of the spec are not those of the module: {told}"
+
+
+def _same_counts(field: str, promised: Mapping[str, int], counted: Mapping[str, int], x: FeatureMap, words: str) -> None:
+    """The cost of a spec is what was counted."""
+    said, there = _nonzero(promised), _nonzero(counted)
+    facts = [f"{name}: {words} {there.get(name, 0)}, `cost` says {said.get(name, 0)}" for name in sorted({*said, *there})]
+    differing = [fact for fact, name in zip(facts, sorted({*said, *there}), strict=True) if said.get(name) != there.get(name)]
+    assert said == there, f"at {x} `cost(x).{field}` of the spec is not what was counted: {'; '.join(differing)}"
+
+
+def _close(found: Tensor, expected: Tensor, told: str, tolerance: float | None = 1e-9) -> None:
+    """Two results are equal up to a tolerance, by default that of double precision."""
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance, msg=lambda text: f"{told}\n{text}")

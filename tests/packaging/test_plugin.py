@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,80 @@ def test_is_converted(with_plugin: Installed) -> None:
 def test_passes_the_conformance_suite(with_plugin: Installed) -> None:
     told = with_plugin.run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE / "tests")).stdout
     assert " passed" in told
+
+
+def test_the_readme_of_the_example_says_what_there_is() -> None:
+    from archdsl.schema.component import Component, Site
+    from archdsl.schema.field import _TYPES, field
+    from archdsl.testing.unseen import _OF_INPUT, _OF_RESULT
+
+    page = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([^`]+)`", page.partition("## Write one")[2]))
+    assert set(_TYPES) <= named
+    assert {"add", "sub", "mul", "div", "mean", "sum"} == {*_OF_RESULT.values(), *_OF_INPUT.values()} <= named
+    words = set(" ".join(named).replace("(", " ").replace("=", " ").split())
+    assert set(inspect.signature(field).parameters) <= words
+    for name in (name for name in vars(Site) if name.startswith("require")):
+        assert any(entry.startswith(f"site.{name}(") for entry in named), name
+    assert {"shape(self, x, site)", "weights(self, x)", "buffers(self, x)", "cost(self, x)"} <= {
+        entry.replace("*", "") for entry in named
+    }
+    assert all(hasattr(Component, name) for name in ("shape", "weights", "buffers", "cost"))
+    ops = {"conv", "linear", "matmul", "layer_norm", "batch_norm", "adaptive_avg_pool2d"}
+    assert ops <= named
+
+
+MODULE_FAILS = {
+    "import": "import a_device_that_is_not_here",
+    "init": "def Gate(spec, x): raise ValueError('no such device')",
+    "weights": "from torch import nn\ndef Gate(spec, x): return nn.Linear(3, 5)",
+    "forward": "from torch import nn\nclass Gate(nn.Module):\n    def __init__(self, spec, x): super().__init__()\n"
+    "    def forward(self, x): return x.nothing",
+}
+GATE = """\
+from dataclasses import dataclass
+from archdsl.schema.component import Component, component
+
+@component("gate", slot="token", module="gate_mixer.module:Gate")
+@dataclass(frozen=True, slots=True)
+class Gate(Component):
+    \"\"\"A gate.\"\"\"
+"""
+
+
+@pytest.mark.parametrize(
+    ("fails", "reason"),
+    [
+        ("import", "No module named 'a_device_that_is_not_here'"),
+        ("init", "ValueError: no such device"),
+        ("weights", "promises other weights than its module has"),
+        ("forward", "has no attribute 'nothing'"),
+    ],
+)
+def test_a_component_that_breaks_its_promise_is_blamed(fails: str, reason: str, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    (site / "gate_mixer").mkdir(parents=True)
+    (site / "gate_mixer" / "__init__.py").write_text("")
+    (site / "gate_mixer" / "spec.py").write_text(GATE)
+    (site / "gate_mixer" / "module.py").write_text(MODULE_FAILS[fails])
+    about = site / "gate_mixer-0.1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: gate-mixer\nVersion: 0.1\n")
+    (about / "entry_points.txt").write_text(
+        "[archdsl.components]\ngate = gate_mixer.spec:Gate\ndead = gate_mixer.nothing:Gate\n"
+    )
+    there = Installed(site, tmp_path, (ROOT,))
+    told = there.archdsl("count", write(tmp_path, "a.arch", "gate"), code=1).stderr
+    assert "error[broken-plugin]: the component `gate` of the package `gate-mixer` fails at `stages.s1.0.token`: " in told
+    assert reason in told
+    assert "Traceback" not in told
+    if fails == "import":
+        listed = there.archdsl("list", "components")
+        assert "dead" in listed.stdout
+        assert "broken" in listed.stdout
+        assert "`-v` tells why" in listed.stderr
+        assert "nothing" in there.archdsl("list", "components", "-v").stderr
+        assert "dead" not in there.archdsl("list", "components", "--plain").stdout.split()
 
 
 @pytest.fixture
