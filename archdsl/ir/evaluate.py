@@ -169,8 +169,10 @@ class Env:
 
     def each(self, work: Callable[[S], T], inputs: Sequence[S]) -> list[T]:
         """What work makes of each input; all are tried, so that mistakes in several are told together."""
-        found = []
-        for entry in inputs:
+        found: list[T] = []
+        for tried, entry in enumerate(inputs):
+            if tried - len(found) >= limits.ARCH_ERRORS:
+                break
             with self.report.guard():
                 found.append(work(entry))
         if len(found) < len(inputs):

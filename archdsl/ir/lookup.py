@@ -14,6 +14,7 @@ from archdsl.lang import ast
 from archdsl.schema import registry
 from archdsl.schema.component import Slot
 from archdsl.source.diagnostic import Note, Reported
+from archdsl.source.limits import ARCH_ERRORS
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
 
@@ -248,7 +249,9 @@ def unknown_name(env: Env, name: ast.Name) -> NoReturn:
             notes=notes,
             help=f"write {write} there",
         )
-    candidates = {*visible(env), *CONSTANTS, *STRUCTURE, *registry.names()}
+    # the first few are guessed: among thousands of names a guess takes a while
+    few = len(env.context.unknown) <= ARCH_ERRORS
+    candidates = {*visible(env), *CONSTANTS, *STRUCTURE, *registry.names()} if few else set()
     env.report.fail(
         "unknown-name",
         f"there is no `{word}`",

@@ -139,7 +139,8 @@ def network_parts(network: Network) -> Iterator[tuple[str, Placed]]:
 
 def value_level(network: Network, name: str) -> str:
     """The level of a node or a head: `nodes.<name>`, `head`, or `head.<name>` where there are several."""
-    if name in network.nodes:
+    # there are few heads, and perhaps many nodes
+    if name not in network.heads:
         return f"nodes.{name}"
     return "head" if len(network.heads) == 1 else f"head.{name}"
 

@@ -143,6 +143,37 @@ def test_limits(title: str, tmp_path: Path) -> None:
     assert len(text) < 20_000
 
 
+UNKNOWN = "\n".join(f"let k{i} = no{i}" for i in range(5_000))
+
+MANY_ERRORS = {
+    "unknown names in a chain": changed("-> token", "".join(f" -> no{i}" for i in range(5_000))[1:]),
+    "unknown names in lets": part(
+        "\n  ".join(f"let k{i} = no{i}" for i in range(5_000)), " -> ".join(f"k{i}" for i in range(5_000))
+    ),
+    "unknown names in stages": changed(
+        "  head =", "".join(f"  stage t{i} {{ token = no{i} }}\n" for i in range(2_000)) + "  head ="
+    ),
+    "unknown fields": changed("heads = 8", ", ".join(f"no{i} = 1" for i in range(5_000))),
+    "names given twice": "let x = 1\n" * 10_000 + TINY,
+    "unknown places": TINY + "arch a extends tiny {" + " ".join(f"stage t{i} {{}}" for i in range(5_000)) + "}",
+    "unknown attributes": changed("classes   = 10", "\n".join(f"no{i} = 1" for i in range(5_000))),
+    "unknown lets": TINY + "arch a extends tiny {" + " ".join(f"let t{i} = 1" for i in range(5_000)) + "}",
+    "unknown heads": changed("head = mean", " ".join(f"head h{i} = no{i}\n" for i in range(2_000)) + "head = mean"),
+    "unknown imports": "".join(f'import "no{i}.arch" (x{i})\n' for i in range(3_000)) + TINY,
+    "unknown objectives": over("stage s1 { depth = 1..2 }", *[f"maximize no{i}" for i in range(5_000)]),
+    "unread lets": changed("let width", "\n".join(f"let k{i} = {i}" for i in range(5_000)) + "\nlet width"),
+}
+
+
+@pytest.mark.parametrize("title", MANY_ERRORS)
+def test_many_errors(title: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.arch"
+    path.write_text(MANY_ERRORS[title])
+    slugs, text = checked(path)
+    assert len(slugs) <= 102 and len(text) < 60_000
+    assert slugs or title == "unread lets"
+
+
 HARMLESS = {
     "doubling that nobody reads": changed("let width", f"{lets(40, '1', '{a} + {a}')}\n  let width"),
     "many lets": changed("let width", "\n  ".join(f"let k{i} = {i}" for i in range(8_000)) + "\n  let width"),
