@@ -24,7 +24,7 @@ from archdsl.ir.part import (
     Sum,
     walk_parts,
 )
-from archdsl.ir.site import PlacedSite, Trace
+from archdsl.ir.site import PlacedSite, Trace, answering
 from archdsl.ir.values import origin_notes
 from archdsl.ir.whole import check_network, check_size
 from archdsl.ir.work import Work
@@ -283,9 +283,14 @@ class _Placer:
             value = getattr(component, entry.name)
             if entry.divides == "channels" and isinstance(value, int):
                 site.require_divides(entry.name, value, x.channels)
-        y = component.shape(x, site)
+        with answering(part, self.report):
+            y = component.shape(x, site)
+            cost = component.cost(x)
+            # asked for again by name and by count: a component that fails does so here, where its text is known
+            component.weights(x)
+            component.buffers(x)
         self._check_map(y, part.span)
-        return Placed(part, x, y, cost=component.cost(x))
+        return Placed(part, x, y, cost=cost)
 
     def _chain(self, part: Chain, x: FeatureMap, branch: FeatureMap | None) -> Placed:
         children = []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from archdsl.ir.part import Leaf, Origin, Stage
 from archdsl.ir.values import origin_notes
+from archdsl.schema import registry
 from archdsl.schema.units import FeatureMap, Size
-from archdsl.source.diagnostic import Note, Report
+from archdsl.source.diagnostic import Note, Report, Reported
 from archdsl.source.record import dataclass, field
 from archdsl.source.text import Span
 
@@ -133,6 +135,27 @@ class PlacedSite:
 
     def _argument(self, origin: Origin) -> tuple[Span, list[Note]]:
         return origin.span, origin_notes(origin)
+
+
+@contextmanager
+def answering(leaf: Leaf, report: Report) -> Iterator[None]:
+    """Asks a component something. What goes wrong in one of another package is told as the fault of that package."""
+    try:
+        yield
+    except Reported:
+        raise
+    except Exception as error:
+        name = leaf.component.schema.name
+        owner = registry.distribution(name)
+        if owner == "archdsl":
+            raise
+        report.fail(
+            "broken-plugin",
+            f"the component `{name}` of the package `{owner}` fails here",
+            _word(leaf.span),
+            f"{type(error).__name__}: {error}",
+            help=f"repair or remove `{owner}`",
+        )
 
 
 def _word(span: Span) -> Span:

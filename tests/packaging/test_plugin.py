@@ -127,6 +127,31 @@ class Gate(Component):
 """
 
 
+def _gate(folder: Path, spec: str, module: str) -> Installed:
+    """A package with the component `gate`, installed by hand."""
+    site = folder / "site"
+    (site / "gate_mixer").mkdir(parents=True)
+    (site / "gate_mixer" / "__init__.py").write_text("")
+    (site / "gate_mixer" / "spec.py").write_text(spec)
+    (site / "gate_mixer" / "module.py").write_text(module)
+    about = site / "gate_mixer-0.1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: gate-mixer\nVersion: 0.1\n")
+    (about / "entry_points.txt").write_text(
+        "[archdsl.components]\ngate = gate_mixer.spec:Gate\ndead = gate_mixer.nothing:Gate\n"
+    )
+    return Installed(site, folder, (ROOT,))
+
+
+@pytest.mark.parametrize("method", ["shape(self, x, site)", "cost(self, x)", "weights(self, x)", "buffers(self, x)"])
+def test_a_component_that_fails_while_checked_is_blamed(method: str, tmp_path: Path) -> None:
+    there = _gate(tmp_path, f"{GATE}    def {method}:\n        return x.depth\n", "")
+    told = there.archdsl("check", write(tmp_path, "a.arch", "gate"), code=1).stderr
+    assert "error[broken-plugin]: the component `gate` of the package `gate-mixer` fails here" in told
+    assert "AttributeError" in told
+    assert "a.arch:" in told
+
+
 @pytest.mark.parametrize(
     ("fails", "reason"),
     [
@@ -137,18 +162,7 @@ class Gate(Component):
     ],
 )
 def test_a_component_that_breaks_its_promise_is_blamed(fails: str, reason: str, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    (site / "gate_mixer").mkdir(parents=True)
-    (site / "gate_mixer" / "__init__.py").write_text("")
-    (site / "gate_mixer" / "spec.py").write_text(GATE)
-    (site / "gate_mixer" / "module.py").write_text(MODULE_FAILS[fails])
-    about = site / "gate_mixer-0.1.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: gate-mixer\nVersion: 0.1\n")
-    (about / "entry_points.txt").write_text(
-        "[archdsl.components]\ngate = gate_mixer.spec:Gate\ndead = gate_mixer.nothing:Gate\n"
-    )
-    there = Installed(site, tmp_path, (ROOT,))
+    there = _gate(tmp_path, GATE, MODULE_FAILS[fails])
     told = there.archdsl("count", write(tmp_path, "a.arch", "gate"), code=1).stderr
     assert "error[broken-plugin]: the component `gate` of the package `gate-mixer` fails at `stages.s1.0.token`: " in told
     assert reason in told
