@@ -195,10 +195,8 @@ class Refinement:
         fields = kind.schema.fields if isinstance(kind, type) else ()
         own = {}
         for argument in expr.arguments:
-            if argument.name is None:
-                name = fields[0].name if fields else ""
-                argument = replace(argument, name=ast.Ident(name, argument.span))
-            own[argument.name.id] = argument  # type: ignore[union-attr]
+            name = argument.name or ast.Ident(fields[0].name if fields else "", argument.span)
+            own[name.id] = replace(argument, name=name)
         return own
 
 

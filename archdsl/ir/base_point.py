@@ -11,7 +11,7 @@ from archdsl.ir.digest import digest
 from archdsl.ir.evaluate import Context, DomainKey, Env, domain_key
 from archdsl.ir.model import Model, Place
 from archdsl.ir.network import Network
-from archdsl.ir.part import DropPath, Leaf, Part, Read, Split, Sum, parts_of
+from archdsl.ir.part import Part, detail, parts_of
 from archdsl.ir.resolve import resolve
 from archdsl.ir.shapes import place as placed
 from archdsl.ir.values import Built, Partial
@@ -181,16 +181,4 @@ class BasePoint:
 
 def _essence(part: Part) -> object:
     """What a part does, whatever its pieces are called."""
-    inner = tuple(_essence(piece) for piece in parts_of(part))
-    detail: object = None
-    if isinstance(part, Leaf):
-        detail = part.component
-    elif isinstance(part, Sum):
-        detail = part.scales
-    elif isinstance(part, Split):
-        detail = part.sizes
-    elif isinstance(part, DropPath):
-        detail = part.rate
-    elif isinstance(part, Read):
-        detail = part.value
-    return type(part), detail, inner
+    return type(part), detail(part), tuple(_essence(piece) for piece in parts_of(part))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from archdsl.ir.naming import has_state
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage
-from archdsl.ir.part import Chain, DropPath, Leaf, Read, Split, Sum
+from archdsl.ir.part import Chain, Leaf, detail
 from archdsl.schema.component import Component
 from archdsl.source import record
 
@@ -47,20 +47,11 @@ def _part(placed: Placed | None, inside: Callable[[Placed | None], str], name: s
     if placed is None:
         return "-"
     part = placed.part
-    detail: object = ""
     if isinstance(part, Leaf):
         return f"{name}:{component_text(part.component)}"
-    if isinstance(part, Sum):
-        detail = part.scales
-    elif isinstance(part, Split):
-        detail = part.sizes
-    elif isinstance(part, DropPath):
-        detail = part.rate
-    elif isinstance(part, Read):
-        detail = part.value
     children = _flat(placed) if isinstance(part, Chain) else placed.children
     inner = ", ".join(inside(child) for child in children)
-    return f"{name}:{type(part).__name__}{detail}({inner})"
+    return f"{name}:{type(part).__name__}{detail(part)}({inner})"
 
 
 def _flat(chain: Placed) -> Iterator[Placed]:

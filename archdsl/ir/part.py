@@ -188,3 +188,20 @@ def first_reads(part: Part) -> tuple[Read, ...]:
         inner = [first_reads(each) for each in part.parts]
         return tuple(read for reads in inner for read in reads) if all(inner) else ()
     return ()
+
+
+def detail(part: Part) -> object:
+    """What a part has of its own beside the parts inside it; None for those that have nothing."""
+    match part:
+        case Leaf():
+            return part.component
+        case Sum():
+            return part.scales
+        case Split():
+            return part.sizes
+        case DropPath():
+            return part.rate
+        case Read():
+            return part.value
+        case _:
+            return None

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
-
+from archdsl.components.convolution import PaddedConvolution
 from archdsl.components.map.dwconv.spec import DwConv
-from archdsl.schema.sliding import padding
-from archdsl.schema.units import FeatureMap, Size
+from archdsl.schema.units import FeatureMap
 
 
-class DepthwiseConvolution(nn.Conv2d):
-    """Depthwise convolution of a map [B, C, H, W] into [B, C, H', W']; started as PyTorch starts convolutions."""
+class DepthwiseConvolution(PaddedConvolution):
+    """Depthwise convolution of a map [B, C, H, W] into [B, C, H', W']."""
 
     def __init__(self, spec: DwConv, x: FeatureMap) -> None:
-        assert x.size is not None
-        self.same = spec.pad == "same"
-        # without TensorFlow's rule the padding does not depend on the size of the map
-        top, _, left, _ = padding(x.size, spec.kernel, spec.stride, None)
-        super().__init__(
-            x.channels,
-            x.channels,
-            tuple(spec.kernel),
-            stride=tuple(spec.stride),
-            padding=(0, 0) if self.same else (top, left),
-            groups=x.channels,
-            bias=spec.bias,
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.same:
-            size = Size(x.shape[2], x.shape[3])
-            top, bottom, left, right = padding(size, Size(*self.kernel_size), Size(*self.stride), "same")
-            x = F.pad(x, (left, right, top, bottom)) if max(bottom, right) > 0 else x
-        return super().forward(x)
+        groups = x.channels
+        super().__init__(x, out=x.channels, kernel=spec.kernel, stride=spec.stride, groups=groups, bias=spec.bias, pad=spec.pad)
