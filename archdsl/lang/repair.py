@@ -8,8 +8,8 @@ from archdsl.source.text import Source, Span
 
 # what people write out of habit: the token meant (or none) and the help
 _HABITS = {
-    ":": ("EQUAL", "=", "`=` gives a value"),
-    ";": ("", "", "items need no separator; a line break or a comma is enough"),
+    ":": ("EQUAL", "=", "write `=`, which gives a value: `dim = 64`"),
+    ";": ("", "", "leave it out: items need no separator; a line break or a comma is enough"),
     "→": ("ARROW", "->", "write `->`"),
     "−": ("MINUS", "-", "write `-`"),
     "–": ("MINUS", "-", "write `-`"),

@@ -59,7 +59,7 @@ CASES = [
     ("^Arch a { }", "unexpected-text", "did you mean `arch`?"),
     ("arch a {\n  ^expct params = 3\n}", "unexpected-text", "did you mean `expect`?"),
     ("arch a {\n  ^requires b < c\n}", "unexpected-text", "did you mean `require`?"),
-    ("arch a { dim^: 64 }", "unknown-character", "`=` gives a value"),
+    ("arch a { dim^: 64 }", "unknown-character", "write `=`, which gives a value"),
     ("arch a { dim = 64^; depth = 3 }", "unknown-character", "separator"),
     ("let a = f(kind = ^'x')", "unknown-character", 'write `"x"`'),
     ("let a = ^“x”", "unknown-character", 'write `"x"`'),
