@@ -326,7 +326,8 @@ def _choose(loaded: LoadedFile, name: str | None, report: Report) -> ast.Arch | 
     if len(models) == 1:
         return models[0]
     if not models:
-        report.fail("no-model", f"`{shown}` has no arch and no space", help="write `arch NAME { ... }`")
+        start = Span(loaded.file.source, 0, 0)
+        report.fail("no-model", f"`{shown}` has no arch and no space", start, "none in here", help="write `arch NAME { ... }`")
     # a file named after one of its archs holds that one
     stem = loaded.path.name.partition(".")[0] if loaded.path else ""
     for model in models:
@@ -372,7 +373,9 @@ def _check_file(
     with report.guard():
         items = loaded.models() if name is None else [_choose(loaded, name, report)]
         if not loaded.declarations:
-            report.fail("no-model", f"`{loaded.file.source.name}` says nothing", help="write `arch NAME { ... }`")
+            start = Span(loaded.file.source, 0, 0)
+            name = loaded.file.source.name
+            report.fail("no-model", f"`{name}` says nothing", start, "an empty file", help="write `arch NAME { ... }`")
     for item in items:
         if report.error_count >= TOLD:
             break
