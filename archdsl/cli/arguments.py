@@ -106,9 +106,12 @@ class Help(argparse.RawDescriptionHelpFormatter):
     """Help as wide as the terminal, at most 100 cells."""
 
     def __init__(self, prog: str) -> None:
-        import shutil
+        width = 100
+        # made for every argument that is added, so that what it imports counts
+        if sys.stdout.isatty():
+            import shutil
 
-        width = min(100, shutil.get_terminal_size((100, 24)).columns) if sys.stdout.isatty() else 100
+            width = min(100, shutil.get_terminal_size((100, 24)).columns)
         super().__init__(prog, max_help_position=26, width=width)
 
 
