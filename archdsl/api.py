@@ -138,6 +138,10 @@ class Spec:
         spec.path, spec.model.lineage = self.path, self.model.lineage
         return spec
 
+    def keeps_budgets(self, point: Point) -> bool:
+        """Whether a point of a space keeps every budget, each at its own size, by the closed form."""
+        return self._as_space().keeps_budgets(point)
+
     def _as_space(self) -> Space:
         if self.space is None:
             raise ValueError(f"`{self.name}` is an arch: it leaves nothing to choose")
