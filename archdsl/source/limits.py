@@ -7,8 +7,8 @@ from typing import Final
 # --- a file ---
 FILE_BYTES: Final = 1024 * 1024
 TOKENS: Final = 100_000  # a comment is one
-YAML_CHARACTERS: Final = 512 * 1024
-YAML_NODES: Final = 50_000  # maps, lists, keys and values
+YAML_CHARACTERS: Final = 256 * 1024
+YAML_NODES: Final = 25_000  # maps, lists, keys and values
 YAML_DEPTH: Final = 64  # maps and lists open at one place
 KEY_MAP_RULES: Final = 2_000  # a rule with ranges counts once for each combination of their numbers
 FOLDER_ENTRIES: Final = 100_000  # looked at in a folder that stands for its specs
