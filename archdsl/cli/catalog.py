@@ -40,6 +40,16 @@ def broken_components() -> dict[str, str]:
     }
 
 
+def ignored_components() -> list[str]:
+    """Of each component that is left aside because its name is taken: whose it is, and who has the name."""
+    from archdsl.schema import registry
+
+    return [
+        f"`{clash.name}` of the package `{clash.distribution}` is left aside: `{clash.kept}` has a component of that name"
+        for clash in registry.clashes()
+    ]
+
+
 def specs() -> list[str]:
     """Packaged specs as they are called: `@biformer_t`."""
     folder = data_path("specs")

@@ -61,6 +61,8 @@ def _broken(args: Namespace, console: Console) -> dict[str, str]:
     elif broken:
         count = len(broken)
         console.say(f"{count} component{'s' * (count != 1)} cannot be used; `-v` tells why")
+    for ignored in catalog.ignored_components():
+        console.say(safe(ignored))
     return broken
 
 

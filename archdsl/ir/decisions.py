@@ -121,7 +121,7 @@ class _Finder:
         self.keys: set[DomainKey] = set()
         self.values = 0
 
-    def walk(self, expr: ast.Expr, path: str, *, bare: bool, parent: tuple[DomainKey, int] | None) -> None:
+    def walk(self, expr: ast.Syntax, path: str, *, bare: bool, parent: tuple[DomainKey, int] | None) -> None:
         """Find the domains of an expression. `bare`: it is all that stands at its place, so a call adds no name of its own."""
         if isinstance(expr, ast.Choice):
             self._choice(expr, path, parent)
@@ -131,8 +131,7 @@ class _Finder:
             self._call(expr, path, bare, parent)
         else:
             for child in ast.children(expr):
-                if not isinstance(child, ast.Ident):
-                    self.walk(child, path, bare=False, parent=parent)  # type: ignore[arg-type]
+                self.walk(child, path, bare=False, parent=parent)
 
     def refuse(self, expr: ast.Expr, path: str) -> None:
         """Report the domains of an expression whose value all points share."""

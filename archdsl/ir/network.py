@@ -11,7 +11,7 @@ from archdsl.ir.part import Leaf, Part
 from archdsl.schema.component import Component
 from archdsl.schema.cost import Cost
 from archdsl.schema.units import FeatureMap
-from archdsl.source.record import dataclass, field
+from archdsl.source.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,6 @@ class Network:
     reads: dict[str, str]
     logits: Placed
     trained_only: frozenset[str] = frozenset()
-    source_text: str = field(default="", compare=False, repr=False)
 
 
 def leaves(placed: Placed | None, level: str = "") -> Iterator[tuple[str, Placed]]:

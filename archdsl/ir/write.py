@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Final, Literal, NoReturn
 
 from archdsl.ir.model import Model, Place
 from archdsl.lang import ast
@@ -33,6 +33,7 @@ def canonical(model: Model, report: Report) -> ast.File:
     return ast.File((*helpers, arch), source)
 
 
+_POSITIONS: Final[tuple[Literal["first", "last"], ...]] = ("first", "last")
 _FIRST = ("input", "classes", "drop_path", "join")
 
 
@@ -53,9 +54,10 @@ def _place(place: Place) -> list[ast.Let | ast.Layout | ast.Attribute]:
 
 def _items(place: Place) -> tuple[ast.StageItem, ...]:
     items: list[ast.StageItem] = [*_place(place)]
-    for which, position in place.positions.items():
-        assert which in ("first", "last")
-        items.append(ast.Position(which, tuple(_place(position)), position.span))  # type: ignore[arg-type]
+    for which in _POSITIONS:
+        if which in place.positions:
+            position = place.positions[which]
+            items.append(ast.Position(which, tuple(_place(position)), position.span))
     return tuple(items)
 
 

@@ -138,7 +138,7 @@ def _gate(folder: Path, spec: str, module: str) -> Installed:
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: gate-mixer\nVersion: 0.1\n")
     (about / "entry_points.txt").write_text(
-        "[archdsl.components]\ngate = gate_mixer.spec:Gate\ndead = gate_mixer.nothing:Gate\n"
+        "[archdsl.components]\ngate = gate_mixer.spec:Gate\ndead = gate_mixer.nothing:Gate\nconv = gate_mixer.spec:Gate\n"
     )
     return Installed(site, folder, (ROOT,))
 
@@ -172,6 +172,7 @@ def test_a_component_that_breaks_its_promise_is_blamed(fails: str, reason: str, 
         assert "dead" in listed.stdout
         assert "broken" in listed.stdout
         assert "`-v` tells why" in listed.stderr
+        assert "`conv` of the package `gate-mixer` is left aside: `archdsl` has a component of that name" in listed.stderr
         assert "nothing" in there.archdsl("list", "components", "-v").stderr
         assert "dead" not in there.archdsl("list", "components", "--plain").stdout.split()
 
