@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from archdsl.schema.sliding import padding
 from archdsl.schema.units import FeatureMap, Size

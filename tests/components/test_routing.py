@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from archdsl.schema.component import instantiate
 from archdsl.schema.units import FeatureMap, Size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from archdsl.components.map.avgpool.spec import AvgPool
 from archdsl.components.pooling import pooling
