@@ -63,8 +63,17 @@ class PlacedSite:
             self._refuse("field-mismatch", message, field, label, help)
 
     def require_map(self, x: FeatureMap) -> Size:
+        name = self.leaf.component.schema.name
+        if x.tokens:
+            extra = " and ".join(token.name for token in x.tokens)
+            self._refuse(
+                "shape-mismatch",
+                f"`{name}` needs a map, with height and width and nothing beside",
+                None,
+                f"the map is {x} here",
+                f'move it before the {extra} tokens are added, or write `select("patches")` before it',
+            )
         if x.size is None:
-            name = self.leaf.component.schema.name
             self._refuse(
                 "shape-mismatch",
                 f"`{name}` needs a map, with height and width",

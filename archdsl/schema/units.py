@@ -30,22 +30,43 @@ class Size(NamedTuple):
         return Size(whole.height * step.height, whole.width * step.width)
 
 
+class Tokens(NamedTuple):
+    """Tokens that a map carries beside its grid, such as the class token."""
+
+    name: str
+    count: int
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureMap:
-    """What one image is at some place of a network: `channels` at each position of `size`.
+    """What one image is at some place of a network: `channels` at each of its tokens.
 
-    After pooling there are no positions left and `size` is None.
+    The tokens are the positions of the grid of `size` (after pooling there is no grid, and `size` is None) and, before
+    them, the extra `tokens` in their order. A tensor [B, *shape] has one of three forms: a map [B, C, H, W]; a vector
+    [B, C], where one token is left or everything was pooled; a list of tokens [B, C, N], the extra ones first, then the
+    grid row by row.
     """
 
     channels: int
     size: Size | None
+    tokens: tuple[Tokens, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.channels}" if self.size is None else f"{self.channels}x{self.size}"
+        grid = f"{self.channels}" if self.size is None else f"{self.channels}x{self.size}"
+        extra = [token.name if token.count == 1 else f"{token.count} {token.name}" for token in self.tokens]
+        return " + ".join([grid, *extra])
+
+    @property
+    def extra(self) -> int:
+        """The number of tokens beside the grid."""
+        return sum(token.count for token in self.tokens)
 
     @property
     def positions(self) -> int:
-        return 1 if self.size is None else self.size.area
+        """The number of all tokens: those of the grid and the extra ones; 1 after pooling."""
+        if not self.tokens:
+            return 1 if self.size is None else self.size.area
+        return self.extra + (self.size.area if self.size else 0)
 
     @property
     def elements(self) -> int:
@@ -57,7 +78,12 @@ class FeatureMap:
     def with_size(self, size: Size | None) -> FeatureMap:
         return replace(self, size=size)
 
+    def with_tokens(self, *tokens: Tokens) -> FeatureMap:
+        return replace(self, tokens=tokens)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one image's tensor, without the batch."""
-        return (self.channels,) if self.size is None else (self.channels, *self.size)
+        if self.size is not None and not self.tokens:
+            return (self.channels, *self.size)
+        return (self.channels,) if self.positions == 1 else (self.channels, self.positions)
