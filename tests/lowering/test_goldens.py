@@ -12,10 +12,22 @@ from archdsl.lowering.build import build_module
 from archdsl.lowering.weights import load_weights, save_weights
 from archdsl.testing.golden import assert_golden, golden, golden_images, official_state
 
-GOLDENS = ["biformer_tiny", "biformer_tiny@224x336", "biformer_stl", "davit_tiny", "davit_tiny@250x250"]
+FILES = sorted((Path(__file__).resolve().parents[1] / "golden").glob("*.json"))
+# small models at small images take a second or two; the others belong to the slow suite
+SMALL = 30_000_000, 300 * 300
 
 
-@pytest.mark.parametrize("name", GOLDENS)
+def _cases() -> list[object]:
+    cases = []
+    for path in FILES:
+        published = golden(path.stem)
+        _, _, height, width = published["input_shape"]
+        quick = published["params"] <= SMALL[0] and height * width <= SMALL[1]
+        cases.append(pytest.param(path.stem, marks=() if quick else pytest.mark.slow, id=path.stem))
+    return cases
+
+
+@pytest.mark.parametrize("name", _cases())
 def test_published_logits_and_the_same_bits_after_saving(name: str, tmp_path: Path) -> None:
     published = golden(name)
     height, width = published["input_shape"][2:]
