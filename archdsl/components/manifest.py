@@ -25,6 +25,11 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "archdsl.components.token.channel_attention.spec:ChannelAttention",
         "Attention among the channels of a group, over all positions: linear in their number.",
     ),
+    "class_token": (
+        "map",
+        "archdsl.components.map.class_token.spec:ClassToken",
+        "A learned token beside the grid, from which the classes are read.",
+    ),
     "conv": (
         "map",
         "archdsl.components.map.conv.spec:Conv",
@@ -80,6 +85,16 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "archdsl.components.map.patch_embed.spec:PatchEmbed",
         "Patch embedding: a strided convolution that first pads right and bottom to whole strides.",
     ),
+    "position_table": (
+        "map",
+        "archdsl.components.map.position_table.spec:PositionTable",
+        "A learned vector added to each position, and to each token that is there already.",
+    ),
+    "registers": (
+        "map",
+        "archdsl.components.map.registers.spec:Registers",
+        "Learned tokens beside the grid, room for what concerns the image as a whole.",
+    ),
     "relu": (
         "map",
         "archdsl.components.map.relu.spec:Relu",
@@ -90,10 +105,20 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "archdsl.components.token.routing.spec:Routing",
         "Bi-level routing attention: each region attends to its `topk` most similar regions.",
     ),
+    "select": (
+        "map",
+        "archdsl.components.map.select.spec:Select",
+        "Some of the tokens: the class token, the registers, or the grid of patches.",
+    ),
     "silu": (
         "map",
         "archdsl.components.map.silu.spec:Silu",
         "Sigmoid linear unit: the input times its sigmoid.",
+    ),
+    "squeeze_excite": (
+        "map",
+        "archdsl.components.map.squeeze_excite.spec:SqueezeExcite",
+        "Squeeze and excitation: each channel times a gate that two linear maps make of the pooled map.",
     ),
     "window_attention": (
         "token",
