@@ -8,7 +8,7 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
     "attention": (
         "token",
         "archdsl.components.token.attention.spec:Attention",
-        "Attention of each position to all positions of the map.",
+        "Attention of each position to all positions of the map, or of its window.",
     ),
     "avgpool": (
         "map",
@@ -19,6 +19,11 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "map",
         "archdsl.components.map.batchnorm.spec:BatchNorm",
         "Batch norm of each channel.",
+    ),
+    "bottleneck_attention": (
+        "token",
+        "archdsl.components.token.bottleneck_attention.spec:BottleneckAttention",
+        "Attention of each position to all, by content and relative position, with no map of its own after it.",
     ),
     "channel_attention": (
         "token",
@@ -49,6 +54,11 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "map",
         "archdsl.components.map.gelu.spec:Gelu",
         "Gaussian error linear unit, by the exact error function.",
+    ),
+    "halo": (
+        "token",
+        "archdsl.components.token.halo.spec:Halo",
+        "Blocked local attention: the positions of a block attend to the block and a halo around it.",
     ),
     "layer_scale": (
         "map",

@@ -7,13 +7,22 @@ from torch.nn import functional as F
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """[B, C, H, W] seen as [B, H, W, C]."""
-    return x.permute(0, 2, 3, 1)
+    """A map [B, C, H, W] seen as [B, H, W, C], tokens [B, C, N] as [B, N, C]; a vector [B, C] stays."""
+    if x.dim() == 4:
+        return x.permute(0, 2, 3, 1)
+    return x.transpose(1, 2) if x.dim() == 3 else x
 
 
 def channels_first(x: Tensor) -> Tensor:
-    """[B, H, W, C] seen as [B, C, H, W]."""
-    return x.permute(0, 3, 1, 2)
+    """[B, H, W, C] seen as [B, C, H, W], [B, N, C] as [B, C, N]; a vector [B, C] stays."""
+    if x.dim() == 4:
+        return x.permute(0, 3, 1, 2)
+    return x.transpose(1, 2) if x.dim() == 3 else x
+
+
+def by_channel(weight: Tensor, x: Tensor) -> Tensor:
+    """A number for each channel, [C], seen so that it broadcasts over a map, tokens or a vector."""
+    return weight.reshape(-1, *(1,) * (x.dim() - 2))
 
 
 def padded_to(x: Tensor, step: tuple[int, int]) -> Tensor:

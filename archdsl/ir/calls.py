@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from archdsl.ir import values
 from archdsl.ir.complete import composed
 from archdsl.ir.lookup import STRUCTURE, entered, read_name
-from archdsl.ir.part import Concat, Fit, Origin, Split, first_reads
+from archdsl.ir.part import Concat, Fit, Origin, Read, Resize, Split, first_reads
 from archdsl.ir.values import Built, Function, Partial, Ramp, Val, blame, is_number, kind_of, origin_notes, relabelled
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note
@@ -156,6 +156,8 @@ def _structure(env: Env, word: str, call: ast.Call) -> Val:
             env.report.fail("missing-field", "`fit` takes one part", call.span, help="write `fit(conv(1x1) -> batchnorm)`")
         built = env.part(arguments[0])
         return composed(env, Fit(built.part, call.span), [built], call.span)
+    if word == "resize":
+        return _resize(env, call, arguments)
     if word == "cycle":
         return _cycle(env, call, arguments)
     sizes = None
@@ -188,6 +190,16 @@ def _structure(env: Env, word: str, call: ast.Call) -> Val:
             help="give one size for each part",
         )
     return composed(env, Split(sizes, inner, call.span), parts, call.span)
+
+
+def _resize(env: Env, call: ast.Call, arguments: list[ast.Expr]) -> Val:
+    help = "write `resize(s3)`, with the stage or node that has the size"
+    if len(arguments) != 1:
+        env.report.fail("missing-field", "`resize` takes the value whose size the map gets", call.span, help=help)
+    built = env.part(arguments[0])
+    if not isinstance(built.part, Read):
+        env.report.fail("wrong-type", "`resize` takes a stage or a node", arguments[0].span, "this is a part", help=help)
+    return Val(Built(Resize(built.part.value, call.span), 1), Origin(call.span))
 
 
 def _cycle(env: Env, call: ast.Call, arguments: list[ast.Expr]) -> Val:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 
-from archdsl.ir.part import Arch, Part, Read, Stage, Value, first_reads, walk_parts
+from archdsl.ir.part import Arch, Part, Read, Resize, Stage, Value, first_reads, walk_parts
 from archdsl.source.diagnostic import Report
 from archdsl.source.text import Span
 
@@ -40,7 +40,7 @@ def _sources(arch: Arch) -> Iterator[tuple[str, Part, Span]]:
         yield value.name, value.part, value.span
 
 
-def _needs(value: Stage | Value) -> Iterator[Read]:
+def _needs(value: Stage | Value) -> Iterator[Read | Resize]:
     parts: list[Part] = []
     if isinstance(value, Stage):
         parts = [part for part in (value.source, value.down, value.tail) if part]
@@ -52,14 +52,14 @@ def _needs(value: Stage | Value) -> Iterator[Read]:
         parts = [value.part]
     for part in parts:
         for inner in walk_parts(part):
-            if isinstance(inner, Read):
+            if isinstance(inner, Read | Resize):
                 yield inner
 
 
 def check_stem(arch: Arch, report: Report) -> None:
     """Refuse a stem that reads a value: everything else is computed after it."""
     for part in walk_parts(arch.stem) if arch.stem else ():
-        if isinstance(part, Read):
+        if isinstance(part, Read | Resize):
             report.fail(
                 "graph-cycle",
                 "the stem is computed first, and can read no other value",

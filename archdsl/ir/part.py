@@ -100,7 +100,16 @@ class Read:
     label: str | None = None
 
 
-Part: TypeAlias = Leaf | Chain | Sum | Split | Concat | Identity | Fit | DropPath | Read
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Bilinear interpolation of a map to the size of the map that a stage or node makes."""
+
+    value: str
+    span: Span = field(compare=False)
+    label: str | None = None
+
+
+Part: TypeAlias = Leaf | Chain | Sum | Split | Concat | Identity | Fit | DropPath | Read | Resize
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +210,7 @@ def detail(part: Part) -> object:
             return part.sizes
         case DropPath():
             return part.rate
-        case Read():
+        case Read() | Resize():
             return part.value
         case _:
             return None

@@ -18,7 +18,7 @@ def inside(placed: Placed | None) -> Iterator[Placed]:
 
 def read_values(placed: Placed | None) -> frozenset[str]:
     """The names of the values that a placed part reads by name."""
-    return frozenset(found.part.value for found in inside(placed) if isinstance(found.part, parts.Read))
+    return frozenset(found.part.value for found in inside(placed) if isinstance(found.part, parts.Read | parts.Resize))
 
 
 def sources(network: Network, name: str) -> frozenset[str]:

@@ -19,6 +19,7 @@ from archdsl.ir.part import (
     Line,
     Part,
     Read,
+    Resize,
     Split,
     Stage,
     Sum,
@@ -211,12 +212,13 @@ class _Placer:
                 costs.append(skip.cost)
             if line.residual:
                 kept = skip.y if skip else here
-                if kept != body.y:
+                # a branch may update some of the tokens
+                if kept != body.y and kept.place_of(body.y) is None:
                     self._skip_shape(line, kept, body.y, skip is not None)
                 costs.append(Cost(unseen={"add": body.y.elements}))
             bodies.append(body)
             skips.append(skip)
-            here = body.y
+            here = kept if line.residual else body.y
         bodies = named(bodies)
         below = iter(named([skip for skip in skips if skip]))
         placed = tuple(
@@ -250,6 +252,8 @@ class _Placer:
                 return Placed(part, x, x)
             case Read():
                 return Placed(part, x, self.values[part.value].y)
+            case Resize():
+                return self._resize(part, x)
             case Chain():
                 return self._chain(part, x, branch)
             case Sum():
@@ -275,6 +279,22 @@ class _Placer:
                     return Placed(part, x, x)
                 child = self._part(part.part, x)
                 return Placed(part, x, child.y, (child,), cost=child.cost)
+
+    def _resize(self, part: Resize, x: FeatureMap) -> Placed:
+        like = self.values[part.value].y
+        for here, words in ((x, "what comes in"), (like, f"`{part.value}`")):
+            if here.size is None or here.tokens:
+                self.report.fail(
+                    "shape-mismatch",
+                    "`resize` brings one map to the size of another",
+                    part.span,
+                    f"{words} is {here}, in {self.where}",
+                    help="a map has height and width, and no tokens beside",
+                )
+        y = x.with_size(like.size)
+        self._check_map(y, part.span)
+        # four operations an element of the result, by fvcore's rules; also where the size is right already
+        return Placed(part, x, y, cost=Cost({"upsample_bilinear2d": 4 * y.elements}))
 
     def _leaf(self, part: Leaf, x: FeatureMap) -> Placed:
         component = part.component
@@ -310,6 +330,9 @@ class _Placer:
         children = tuple(self._part(inner, x, branch=branch) for inner in part.parts)
         self._agree(part, children, "`+` adds maps of one shape", channels=True)
         y = children[0].y
+        if any(child.y != y for child in children):
+            # one token and a pooled vector may be added; the sum is neither
+            y = y.with_tokens()
         unseen = {}
         if len(children) > 1:
             unseen["add"] = (len(children) - 1) * y.elements
@@ -322,7 +345,8 @@ class _Placer:
     def _agree(self, part: Sum | Concat, children: tuple[Placed, ...], message: str, *, channels: bool) -> None:
         first = children[0].y
         for child in children[1:]:
-            if child.y.size != first.size or (channels and child.y.channels != first.channels):
+            alike = child.y.size == first.size and child.y.positions == first.positions
+            if not alike or (channels and child.y.channels != first.channels):
                 self.report.fail(
                     "sum-mismatch",
                     message,

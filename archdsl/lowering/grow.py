@@ -35,16 +35,21 @@ def block(placed: PlacedBlock, key: str, drop_rate: float, seed: int) -> Block:
     if skip_children:
         bodies[SKIP] = Level(skip_children)
     taken = iter(skip_steps)
+    here = placed.x
     for line, body in zip(placed.lines, body_steps, strict=True):
         if not line.residual:
             lines.append(body)
+            here = line.body.y
             continue
         skip: steps.Step = steps.Identity()
         if line.skip is not None:
             skip = next(taken)
             if skip_children:
                 skip = steps.Within(SKIP, skip)
-        lines.append(steps.Residual(body, skip))
+        kept = line.skip.y if line.skip else here
+        part = kept.place_of(line.body.y) if kept != line.body.y else None
+        lines.append(steps.Residual(body, skip) if part is None else steps.ResidualTokens(body, skip, *part))
+        here = kept
     return Block(bodies, steps.Chain(tuple(lines)), drop_rate)
 
 
@@ -133,6 +138,8 @@ def _structure(placed: Placed, inner: list[steps.Step]) -> steps.Step:
             return steps.DropPath(rate)
         case parts.Read(value=value):
             return steps.Read(value)
+        case parts.Resize(value=value):
+            return steps.Resize(value)
         case parts.Identity():
             return steps.Identity()
     raise TypeError(f"cannot lower {type(placed.part).__name__}")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from archdsl.ir import part as parts
-from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, weights
+from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, network_leaves, weights
 from archdsl.ir.shapes import place
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source.diagnostic import Report
@@ -26,6 +26,7 @@ class Images:
         self.image = network.image
         self._arch = _arch(network)
         self._weights = weights(network)
+        self._fixed = any(leaf.leaf.fixed() for _, leaf in network_leaves(network))
         self._refused: dict[FeatureMap, str] = {}
 
     def check(self, images: Tensor) -> None:
@@ -59,8 +60,8 @@ class Images:
         report = Report()
         network = place(replace(self._arch, image=given), report)
         if network is not None:
-            # another size may also ask for other weights
-            return "" if weights(network) == self._weights else other
+            # another size may also ask for other weights, or for another table inside a component
+            return "" if weights(network) == self._weights and not self._fixed else other
         found = report.errors[0]
         # what is too large for a spec may still be computed
         if found.slug == "limit-exceeded":

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from archdsl.lowering.names import escaped_name
 
@@ -116,6 +117,16 @@ class Read(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class Resize(Step):
+    """Bilinear interpolation to the size of a value; the centres of the corners do not meet."""
+
+    value: str
+
+    def run(self, level: nn.Module, x: Tensor, values: Values) -> Tensor:
+        return F.interpolate(x, size=values[self.value].shape[2:], mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True, slots=True)
 class DropPath(Step):
     """A drop path that a layout writes out."""
 
@@ -137,6 +148,24 @@ class Residual(Step):
         if level.training:
             y = drop_path(y, level.drop_rate)  # type: ignore[arg-type]
         return self.skip.run(level, x, values) + y
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualTokens(Residual):
+    """A `Residual` whose branch updates the tokens from `start` to `end`; the others pass."""
+
+    start: int
+    end: int
+
+    def run(self, level: nn.Module, x: Tensor, values: Values) -> Tensor:
+        y = self.body.run(level, x, values)
+        if level.training:
+            y = drop_path(y, level.drop_rate)  # type: ignore[arg-type]
+        kept = self.skip.run(level, x, values)
+        # one token comes as a vector [B, C], the grid as a map [B, C, H, W]
+        y = y[..., None] if y.dim() == 2 else y.flatten(2)
+        some = kept[..., self.start : self.end] + y
+        return torch.cat([kept[..., : self.start], some, kept[..., self.end :]], dim=-1)
 
 
 def drop_path(x: Tensor, rate: float) -> Tensor:

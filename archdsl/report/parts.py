@@ -33,6 +33,8 @@ def text(placed: Placed) -> str:
             return "drop_path"
         case parts.Read(value=value):
             return value
+        case parts.Resize(value=value):
+            return f"resize({value})"
         case _:
             return "identity"
 
@@ -84,6 +86,8 @@ def outline(part: parts.Part, *, short: bool = True, kernels: bool = False, insi
             return "drop_path"
         case parts.Read(value=value):
             return value
+        case parts.Resize(value=value):
+            return f"resize({value})"
         case _:
             return "identity"
 

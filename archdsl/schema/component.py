@@ -62,6 +62,10 @@ class Component:
         """Shapes of the persistent buffers, likewise."""
         return {}
 
+    def fixed(self) -> bool:
+        """Whether the module works only on maps of the size it was made for, such as one that holds a table of positions."""
+        return False
+
     def cost(self, x: FeatureMap) -> Cost:
         """Operations for one image of map `x`."""
         return FREE

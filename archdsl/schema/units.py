@@ -81,6 +81,19 @@ class FeatureMap:
     def with_tokens(self, *tokens: Tokens) -> FeatureMap:
         return replace(self, tokens=tokens)
 
+    def place_of(self, part: FeatureMap) -> tuple[int, int] | None:
+        """Where the tokens of `part` lie among those of this map: first and end; None where they are no part of it."""
+        if part.channels != self.channels or not self.tokens:
+            return None
+        if part.size is not None:
+            return (self.extra, self.positions) if part.size == self.size and not part.tokens else None
+        start = 0
+        for token in self.tokens:
+            if part.tokens == (token,):
+                return start, start + token.count
+            start += token.count
+        return None
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one image's tensor, without the batch."""

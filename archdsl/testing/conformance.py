@@ -215,8 +215,8 @@ class ComponentSuite:
                 )
 
     def test_strides_do_not_matter(self, case: Case) -> None:
-        if case.x.size is None:
-            pytest.skip("a vector has one order in memory")
+        if len(case.x.shape) < 3:
+            pytest.skip("what is no map has one order in memory")
         module, x = self._module(case).eval().double(), _input(case.x).double()
         with torch.no_grad():
             last = module(x.contiguous(memory_format=torch.channels_last))

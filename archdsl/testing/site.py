@@ -25,6 +25,8 @@ class LoneSite:
             raise Refused(message, field=field, label=label, help=help)
 
     def require_map(self, x: FeatureMap) -> Size:
+        if x.tokens:
+            raise Refused("a map with nothing beside its positions is needed", label=f"the map is {x} here")
         if x.size is None:
             raise Refused("a map with positions is needed", label=f"only {x.channels} channels are left here")
         return x.size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from archdsl.schema.component import instantiate
-from archdsl.schema.units import FeatureMap, Size
+from archdsl.schema.units import FeatureMap, Size, Tokens
 from archdsl.testing.case import Case, resolved
 from archdsl.testing.conformance import ComponentSuite
 
@@ -14,6 +14,7 @@ class TestLinear(ComponentSuite):
     component = "linear"
     cases = (
         Case(FeatureMap(4, Size(3, 5)), {"out": 6}, state=("weight", "bias")),
+        Case(FeatureMap(4, Size(3, 5), (Tokens("class", 1),)), {"out": 6}, state=("weight", "bias")),
         Case(FeatureMap(4, None), {"out": 6, "bias": False}, state=("weight",)),
     )
 
@@ -22,6 +23,7 @@ class TestLayerScale(ComponentSuite):
     component = "layer_scale"
     cases = (
         Case(FeatureMap(4, Size(3, 5)), {"init": 1e-6}, state=("weight",)),
+        Case(FeatureMap(4, Size(3, 5), (Tokens("class", 1),)), state=("weight",)),
         Case(FeatureMap(4, None), state=("weight",)),
     )
 

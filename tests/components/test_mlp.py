@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from archdsl.schema.component import instantiate
-from archdsl.schema.units import FeatureMap, Size
+from archdsl.schema.units import FeatureMap, Size, Tokens
 from archdsl.testing.case import Case, resolved
 from archdsl.testing.conformance import ComponentSuite
 from archdsl.testing.site import Refused, shape_at
@@ -19,6 +19,7 @@ class TestMlp(ComponentSuite):
     component = "mlp"
     cases = (
         Case(_X, state=(*_FIRST, *_SECOND)),
+        Case(_X.with_tokens(Tokens("class", 1)), state=(*_FIRST, *_SECOND)),
         Case(FeatureMap(6, None), {"ratio": 1.5, "act": resolved("relu", {}, _X)}, state=(*_FIRST, *_SECOND)),
         Case(
             _X,

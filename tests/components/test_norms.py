@@ -6,23 +6,29 @@ import pytest
 import torch
 
 from archdsl.schema.component import instantiate
-from archdsl.schema.units import FeatureMap, Size
+from archdsl.schema.units import FeatureMap, Size, Tokens
 from archdsl.testing.case import Case, resolved
 from archdsl.testing.conformance import ComponentSuite
 
+_TOKENS = (Tokens("class", 1), Tokens("registers", 2))
 _BOTH = ("weight", "bias")
 _ALL = (*_BOTH, "running_mean", "running_var", "num_batches_tracked")
 
 
 class TestLayerNorm(ComponentSuite):
     component = "layernorm"
-    cases = (Case(FeatureMap(6, Size(3, 5)), {"eps": 1e-6}, state=_BOTH), Case(FeatureMap(6, None), state=_BOTH))
+    cases = (
+        Case(FeatureMap(6, Size(3, 5)), {"eps": 1e-6}, state=_BOTH),
+        Case(FeatureMap(6, Size(3, 5), _TOKENS), state=_BOTH),
+        Case(FeatureMap(6, None), state=_BOTH),
+    )
 
 
 class TestBatchNorm(ComponentSuite):
     component = "batchnorm"
     cases = (
         Case(FeatureMap(6, Size(3, 5)), {"eps": 1e-3, "momentum": 0.01}, state=_ALL),
+        Case(FeatureMap(6, Size(3, 5), _TOKENS), state=_ALL),
         Case(FeatureMap(6, None), state=_ALL),
     )
 
@@ -49,7 +55,7 @@ def test_batchnorm_learns_its_statistics(size: Size | None) -> None:
     assert module.num_batches_tracked == 1
 
 
-def test_batchnorm_takes_no_tokens() -> None:
+def test_batchnorm_takes_no_volumes() -> None:
     x = FeatureMap(6, Size(3, 5))
-    with pytest.raises(ValueError, match="got 3 axes"):
-        instantiate(resolved("batchnorm", {}, x), x)(torch.zeros(1, 6, 15))
+    with pytest.raises(ValueError, match="got 5 axes"):
+        instantiate(resolved("batchnorm", {}, x), x)(torch.zeros(1, 6, 3, 5, 2))

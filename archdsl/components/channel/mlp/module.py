@@ -12,7 +12,7 @@ from archdsl.schema.units import FeatureMap
 
 
 class Mlp(nn.Module):
-    """Linear, activation, linear over the channels of a map [B, C, H, W] or of a vector [B, C]."""
+    """Linear, activation, linear over the channels of a map [B, C, H, W], of tokens [B, C, N] or of a vector [B, C]."""
 
     def __init__(self, spec: schema.Mlp, x: FeatureMap) -> None:
         super().__init__()
@@ -22,7 +22,5 @@ class Mlp(nn.Module):
         self.fc2 = projection(hidden.channels, x.channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 2:
-            return self.fc2(self.act(self.fc1(x)))
         hidden = self.act(channels_first(self.fc1(channels_last(x))))  # [B, ratio * C, H, W]
         return channels_first(self.fc2(channels_last(hidden)))

@@ -10,12 +10,10 @@ from archdsl.schema.units import FeatureMap
 
 
 class LayerNorm(nn.LayerNorm):
-    """Layer norm over the channels of a map [B, C, H, W] or of a vector [B, C]; weight 1 and bias 0 at the start."""
+    """Layer norm over the channels of a map [B, C, H, W], of tokens [B, C, N] or of a vector [B, C]; weight 1 and bias 0 at the start."""
 
     def __init__(self, spec: schema.LayerNorm, x: FeatureMap) -> None:
         super().__init__(x.channels, eps=spec.eps)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 2:
-            return super().forward(x)
         return channels_first(super().forward(channels_last(x)))

@@ -11,13 +11,11 @@ from archdsl.schema.units import FeatureMap
 
 
 class LinearMap(nn.Linear):
-    """Linear map of the channels of a map [B, C, H, W] or of a vector [B, C]; started as `start_projection` does."""
+    """Linear map of the channels of a map [B, C, H, W], of tokens [B, C, N] or of a vector [B, C]; started as `start_projection` does."""
 
     def __init__(self, spec: Linear, x: FeatureMap) -> None:
         super().__init__(x.channels, spec.out, bias=spec.bias)
         start_projection(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 2:
-            return super().forward(x)
         return channels_first(super().forward(channels_last(x)))

@@ -14,18 +14,22 @@ from archdsl.source.record import dataclass
 @component("attention", slot="token", module="archdsl.components.token.attention.module:FullAttention")
 @dataclass(frozen=True, slots=True)
 class Attention(Component):
-    """Attention of each position to all positions of the map."""
+    """Attention of each position to all positions of the map, or of its window."""
 
     heads: int | None = field(default=None, ge=1, divides="channels", doc="number of heads; either this or `head_dim`")
     head_dim: int | None = field(default=None, ge=1, divides="channels", doc="channels of a head; either this or `heads`")
     qkv_bias: bool = field(default=True, doc="whether queries, keys and values have a bias")
+    window: Size | None = field(default=None, ge=1, doc="what attends to itself; it divides the map; none: the whole map")
+    relative_bias: Size | None = field(
+        default=None, ge=1, doc="window whose relative positions a table has a bias for, resized to the present window"
+    )
     lepe: Size | None = field(default=None, ge=1, doc="kernel of a depthwise convolution that is added to the output")
     lepe_of: str = field(
         default="value", choices=("value", "input"), doc="what `lepe` convolves; BiFormer's last stage: the input"
     )
 
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
-        site.require_map(x)
+        self._check_positions(x, site)
         site.require(
             self.heads is not None or self.head_dim is not None,
             "`attention` needs `heads` or `head_dim`",
@@ -46,9 +50,20 @@ class Attention(Component):
         )
         return x
 
+    def _check_positions(self, x: FeatureMap, site: Site) -> None:
+        if x.tokens and not (self.window or self.relative_bias or self.lepe):
+            site.require(x.positions > 1, "`attention` needs more than one token", label=f"only the {x.tokens[0].name} is here")
+            return
+        size = site.require_map(x)
+        if self.window:
+            site.require_divisible(size, self.window, field="window", help="leave `window` out: the whole map is one then")
+
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
         c = x.channels
-        shapes: dict[str, tuple[int, ...]] = {"qkv.weight": (3 * c, c)}
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self.relative_bias:
+            shapes["relative_bias"] = (self.heads_for(c), *_offsets(self.relative_bias))
+        shapes["qkv.weight"] = (3 * c, c)
         if self.qkv_bias:
             shapes["qkv.bias"] = (3 * c,)
         shapes |= {"proj.weight": (c, c), "proj.bias": (c,)}
@@ -58,11 +73,19 @@ class Attention(Component):
 
     def cost(self, x: FeatureMap) -> Cost:
         c, tokens = x.channels, x.positions
-        ops = {"linear": 4 * tokens * c * c, "matmul": 2 * tokens * tokens * c}
-        unseen = {"mul": tokens * c}
+        seen = self.window.area if self.window else tokens
+        ops = {"linear": 4 * tokens * c * c, "matmul": 2 * tokens * seen * c}
+        unseen = {"mul": tokens * c, "add": 0}
+        if self.relative_bias:
+            window = self.window or x.size
+            assert window is not None
+            unseen["add"] += self.heads_for(c) * tokens * seen
+            if window != self.relative_bias:
+                # bilinear: four an element, once whatever the number of images and windows
+                ops["upsample_bilinear2d"] = 4 * self.heads_for(c) * _offsets(window).area
         if self.lepe:
             ops["conv"] = tokens * c * self.lepe.area
-            unseen["add"] = tokens * c
+            unseen["add"] += tokens * c
         return Cost(ops, unseen)
 
     def heads_for(self, channels: int) -> int:
@@ -71,3 +94,8 @@ class Attention(Component):
             return self.heads
         assert self.head_dim is not None
         return channels // self.head_dim
+
+
+def _offsets(window: Size) -> Size:
+    """How many steps lead from one position of a window to another, down and to the right, back included."""
+    return Size(2 * window.height - 1, 2 * window.width - 1)

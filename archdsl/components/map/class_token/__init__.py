@@ -1,0 +1,1 @@
+"""A learned token for the whole image."""

@@ -1,0 +1,28 @@
+"""The reference of `position_table`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from archdsl.components.map.position_table import spec as schema
+from archdsl.components.maps import channels_first
+from archdsl.schema.units import FeatureMap
+
+_STD = 0.02
+
+
+class PositionTable(nn.Module):
+    """A map [B, C, H, W], or tokens [B, C, N], and a vector for each position, added; for the size it was made for.
+
+    The table is [H, W, C], or [N, C] where there are tokens beside the grid; it is drawn from a normal distribution of
+    deviation 0.02 cut off at -2 and 2.
+    """
+
+    def __init__(self, spec: schema.PositionTable, x: FeatureMap) -> None:
+        super().__init__()
+        (shape,) = spec.weights(x).values()
+        self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=_STD))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + channels_first(self.weight[None])

@@ -1,0 +1,1 @@
+"""Learned tokens without a meaning of their own."""

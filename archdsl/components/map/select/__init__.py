@@ -1,0 +1,1 @@
+"""Some of the tokens of a map."""

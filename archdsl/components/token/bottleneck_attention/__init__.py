@@ -1,0 +1,1 @@
+"""Attention of a bottleneck among all positions."""

@@ -1,0 +1,1 @@
+"""Attention of blocks to their surroundings."""
