@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from archdsl import api
+from archdsl.building import keymap_of
 from archdsl.lowering.build import build_module
 from archdsl.lowering.weights import load_weights, save_weights
 from archdsl.testing.golden import assert_golden, golden, golden_images, official_state
@@ -31,8 +32,9 @@ def _cases() -> list[object]:
 def test_published_logits_and_the_same_bits_after_saving(name: str, tmp_path: Path) -> None:
     published = golden(name)
     height, width = published["input_shape"][2:]
-    network = api.load(f"specs/{published['spec']}.arch", at=(height, width)).network
-    module = build_module(network, weights=official_state(published), keymap=Path(f"specs/{published['spec']}.keys.yaml"))
+    spec = api.load(f"specs/{published['spec']}.arch", at=(height, width))
+    network = spec.network
+    module = build_module(network, weights=official_state(published), keymap=keymap_of(spec))
     assert sum(weight.numel() for weight in module.parameters()) == published["params"]
     images = golden_images(published)
     with torch.no_grad():
