@@ -74,19 +74,16 @@ class Attention(Component):
     def cost(self, x: FeatureMap) -> Cost:
         c, tokens = x.channels, x.positions
         seen = self.window.area if self.window else tokens
-        ops = {"linear": 4 * tokens * c * c, "matmul": 2 * tokens * seen * c}
-        unseen = {"mul": tokens * c, "add": 0}
+        own = Cost({"linear": 4 * tokens * c * c, "matmul": 2 * tokens * seen * c}, {"mul": tokens * c})
         if self.relative_bias:
+            own += Cost(unseen={"add": self.heads_for(c) * tokens * seen})
             window = self.window or x.size
-            assert window is not None
-            unseen["add"] += self.heads_for(c) * tokens * seen
-            if window != self.relative_bias:
-                # bilinear: four an element, once whatever the number of images and windows
-                ops["upsample_bilinear2d"] = 4 * self.heads_for(c) * _offsets(window).area
+            if window and window != self.relative_bias:
+                # bilinear: four an element of the new table, once whatever the number of images and windows
+                own += Cost({"upsample_bilinear2d": 4 * self.heads_for(c) * _offsets(window).area})
         if self.lepe:
-            ops["conv"] = tokens * c * self.lepe.area
-            unseen["add"] += tokens * c
-        return Cost(ops, unseen)
+            own += Cost({"conv": tokens * c * self.lepe.area}, {"add": tokens * c})
+        return own
 
     def heads_for(self, channels: int) -> int:
         """The number of heads on a map of `channels`, from whichever of the two fields is given."""
