@@ -30,7 +30,8 @@ class Size(NamedTuple):
         return Size(whole.height * step.height, whole.width * step.width)
 
 
-class Tokens(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Tokens:
     """Tokens that a map carries beside its grid, such as the class token."""
 
     name: str

@@ -9,7 +9,10 @@ from archdsl.schema.units import FeatureMap
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm of a map [B, C, H, W], of tokens [B, C, N] or of a vector [B, C]; weight 1, bias 0 and standard statistics at the start."""
+    """Batch norm of a map [B, C, H, W], of tokens [B, C, N] or of a vector [B, C].
+
+    Weight 1, bias 0 and standard statistics at the start.
+    """
 
     def __init__(self, spec: schema.BatchNorm, x: FeatureMap) -> None:
         super().__init__(x.channels, eps=spec.eps, momentum=spec.momentum)

@@ -10,7 +10,10 @@ from archdsl.schema.units import FeatureMap
 
 
 class LayerNorm(nn.LayerNorm):
-    """Layer norm over the channels of a map [B, C, H, W], of tokens [B, C, N] or of a vector [B, C]; weight 1 and bias 0 at the start."""
+    """Layer norm over the channels of a map [B, C, H, W], of tokens [B, C, N] or of a vector [B, C].
+
+    Weight 1 and bias 0 at the start.
+    """
 
     def __init__(self, spec: schema.LayerNorm, x: FeatureMap) -> None:
         super().__init__(x.channels, eps=spec.eps)

@@ -11,7 +11,10 @@ from archdsl.schema.units import FeatureMap
 
 
 class LinearMap(nn.Linear):
-    """Linear map of the channels of a map [B, C, H, W], of tokens [B, C, N] or of a vector [B, C]; started as `start_projection` does."""
+    """Linear map of the channels of a map [B, C, H, W], of tokens [B, C, N] or of a vector [B, C].
+
+    Started as `start_projection` does.
+    """
 
     def __init__(self, spec: Linear, x: FeatureMap) -> None:
         super().__init__(x.channels, spec.out, bias=spec.bias)
