@@ -198,5 +198,5 @@ def test_what_needs_the_grid_alone_refuses_tokens_beside_it(fields: dict[str, ob
 
 def test_refuses_what_has_no_positions() -> None:
     for x in (FeatureMap(8, None), FeatureMap(8, None, (Tokens("class", 1),))):
-        with pytest.raises(Refused, match="needed|more than one token"):
+        with pytest.raises(Refused, match=r"needed|more than one token"):
             shape_at(resolved("attention", {"heads": 2}, x), x)
