@@ -35,6 +35,8 @@ class RelativeLogits(nn.Module):
 def _shifted(x: Tensor, keys: int) -> Tensor:
     """[..., i, distance] to [..., i, key], where key u of query i is distance u - i + keys - 1."""
     queries, distances = x.shape[-2:]
+    if distances == 1:
+        return x
     # read as rows that are one shorter, each row begins one distance earlier than the row before
     flat = F.pad(x.flatten(-2), (0, keys - 1))[..., keys - 1 : keys - 1 + queries * (distances - 1)]
     return flat.reshape(*x.shape[:-2], queries, distances - 1)[..., :keys]

@@ -27,7 +27,7 @@ class TestLayerNorm(ComponentSuite):
 class TestBatchNorm(ComponentSuite):
     component = "batchnorm"
     cases = (
-        Case(FeatureMap(6, Size(3, 5)), {"eps": 1e-3, "momentum": 0.01}, state=_ALL),
+        Case(FeatureMap(6, Size(3, 5)), {"eps": 1e-3, "momentum": 0.01, "init": 0.0}, state=_ALL),
         Case(FeatureMap(6, Size(3, 5), _TOKENS), state=_ALL),
         Case(FeatureMap(6, None), state=_ALL),
     )
@@ -53,6 +53,14 @@ def test_batchnorm_learns_its_statistics(size: Size | None) -> None:
     torch.testing.assert_close(module.running_mean, 0.25 * images.mean(axes))
     torch.testing.assert_close(module.running_var, 0.75 + 0.25 * images.var(axes))
     assert module.num_batches_tracked == 1
+
+
+@pytest.mark.parametrize("fields", [{}, {"init": 0.0}, {"init": 0.25}])
+def test_batchnorm_starts_at_its_init(fields: dict[str, float]) -> None:
+    x = FeatureMap(3, Size(1, 1))
+    module = instantiate(resolved("batchnorm", fields, x), x)
+    assert module.weight.tolist() == [fields.get("init", 1.0)] * 3
+    assert module.bias.tolist() == [0.0] * 3
 
 
 def test_batchnorm_takes_no_volumes() -> None:

@@ -18,6 +18,7 @@ class BatchNorm(Component):
 
     eps: float = field(default=1e-5, gt=0, doc="added to the variance")
     momentum: float = field(default=0.1, ge=0, le=1, doc="weight of the present batch in the running statistics")
+    init: float = field(default=1.0, doc="value of every scale at the start; 0 lets a residual branch start as nothing")
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
         return {"weight": (x.channels,), "bias": (x.channels,)}
