@@ -21,7 +21,7 @@ from archdsl.lowering.module import Backbone, lower
 from archdsl.source.diagnostic import SpecError
 
 if TYPE_CHECKING:
-    from archdsl.lowering.weights import Weights
+    from archdsl.lowering.checkpoint import Weights
 
 
 @runtime_checkable

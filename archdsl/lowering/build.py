@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from archdsl.ir.network import Network
+from archdsl.lowering.checkpoint import Weights, warn_of_weights
 from archdsl.lowering.keymap import KeyMap
 from archdsl.lowering.module import Backbone, lower
-from archdsl.lowering.weights import Weights, load_weights, warn_of_weights
+from archdsl.lowering.weights import load_weights
 
 
 def build_module(

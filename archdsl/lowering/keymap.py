@@ -1,212 +1,209 @@
-"""Key maps: the names of a published checkpoint beside those of the state_dict. Free of torch.
+"""Key maps: the tensors of a published checkpoint beside those of the state_dict. Free of torch.
 
-The format is told in `specs/KEYMAPS.md`.
+The format is told in `specs/KEYMAPS.md`; `keymap_reading` reads it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from pathlib import Path
-from typing import NoReturn
 
-from archdsl.lowering.pattern import BadPattern, Pattern, Solver, combinations, read_pattern, skeleton, solver
-from archdsl.source.diagnostic import Note, Report, Reported, SpecError
-from archdsl.source.limits import KEY_MAP_RULES, TOLD
-from archdsl.source.text import Source, Span
+from archdsl.lowering.rules import Index, Piece, Place, Rule, Shape
+from archdsl.source.diagnostic import Note, Report
+from archdsl.source.limits import TOLD
+
+COUNTER = "num_batches_tracked"
 
 _SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One line of a key map: both patterns, and what reads the own one."""
+class Entry:
+    """An official tensor and where it belongs: all of an own one, or a `piece` of it along its first axis.
 
-    span: Span
-    official: Pattern
-    own: Pattern
-    matcher: re.Pattern[str]
-    solver: Solver
+    `own_shape` is that of the own tensor or of the piece, `shape` that which the published layout gives to the same numbers.
+    What is not `written` is read where it is there, and not written.
+    """
 
-    def official_names(self, own: str) -> list[str]:
-        """The official names of an own one: none where the rule is not about it, several where its ranges overlap."""
-        found = self.matcher.fullmatch(own)
-        if found is None:
-            return []
-        *numbers, rest = found.groups()
-        names = (self.official.name(values) for values in self.solver.solutions([int(number) for number in numbers]))
-        return [name + rest for name in names if name is not None]
+    official: str
+    own: str
+    piece: Piece | None
+    own_shape: tuple[int, ...]
+    shape: tuple[int, ...]
+    written: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class KeyMap:
-    """The rules of one file."""
+    """The rules of one file: names, official shapes that differ, official names that are no weights.
+
+    Without `counters` the published files have no `num_batches_tracked`.
+    """
 
     name: str
     rules: tuple[Rule, ...]
+    shapes: tuple[Shape, ...] = ()
+    ignored: tuple[Place, ...] = ()
+    counters: bool = True
 
-    def official_names(self, own: Iterable[str]) -> dict[str, str]:
-        """The official name of each own one.
+    def entries(self, own: Mapping[str, Sequence[int]]) -> list[Entry]:
+        """The official tensors of a state_dict, which is given by the shapes of its tensors.
 
         Raises
         ------
-        SpecError: `key-map-mismatch`, when an own name has no rule or two, when two own names would get one official name,
-            or when a rule is about none of them.
+        SpecError: `key-map-mismatch`, when an own name has no rule, or two that are not about its pieces; when two own names
+            would get one official name; when pieces are missing, or the own tensor has no such pieces; when a rule is about
+            nothing.
         """
         report = Report()
-        # of many rules a name concerns a few: those with the same words
-        alike: dict[str, list[tuple[int, Rule]]] = {}
-        for entry in enumerate(self.rules):
-            alike.setdefault(entry[1].own.skeleton, []).append(entry)
-        names: dict[str, str] = {}
-        givers: dict[str, tuple[str, Rule]] = {}
-        used: set[int] = set()
-        missing: list[str] = []
-        for key in own:
+        collected = _Entries(self, report)
+        for key, shape in own.items():
             if report.error_count >= TOLD:
                 report.raise_errors()
-            near = sorted((entry for words in _beginnings(skeleton(key)) for entry in alike.get(words, ())), key=itemgetter(0))
-            found = [(rule, name) for _, rule in near for name in rule.official_names(key)]
-            used.update(id(rule) for rule, _ in found)
-            if not found:
-                missing.append(key)
-                continue
-            (rule, name), *others = found
-            for other, also in others:
-                twice = f"it gives `{key}` the names `{name}` and `{also}`" if other is rule else f"`{key}` has two rules"
-                _clash(report, other, twice, rule, "the other one")
-            if name in givers:
-                first, giver = givers[name]
-                _clash(
-                    report, rule, f"`{first}` and `{key}` get one official name, `{name}`", giver, "the first comes from here"
-                )
-            givers[name] = (key, rule)
-            names[key] = name
-        if missing:
-            more = f" ... {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            report.error(
+            collected.add(key, tuple(shape))
+        collected.finish()
+        report.raise_errors()
+        return collected.entries
+
+    def without_ignored(self, names: Iterable[str]) -> list[str]:
+        """The names that are not on the list of what is ignored."""
+        index = Index(self.ignored)
+        return [name for name in names if not _is_ignored(index, name)]
+
+
+class _Entries:
+    """Collects the entries of one state_dict and reports what does not fit."""
+
+    def __init__(self, keymap: KeyMap, report: Report) -> None:
+        self.entries: list[Entry] = []
+        self._keymap = keymap
+        self._report = report
+        self._rules, self._shapes, self._ignored = Index(keymap.rules), Index(keymap.shapes), Index(keymap.ignored)
+        self._givers: dict[str, tuple[str, Rule]] = {}
+        self._used: set[int] = set()
+        self._missing: list[str] = []
+
+    def add(self, key: str, shape: tuple[int, ...]) -> None:
+        """Find the entries of one own tensor."""
+        found = [(rule, name) for rule in self._rules.near(key) for name in rule.official_names(key)]
+        self._used.update(id(rule) for rule, _ in found)
+        if not found:
+            self._missing.append(key)
+            return
+        if any(rule.piece is None for rule, _ in found):
+            # one rule is about all of it, so that any other is one too many
+            self._refuse_others(key, found)
+            found = found[:1]
+        else:
+            self._check_pieces(key, shape, found)
+        for rule, name in found:
+            self._add(key, shape, rule, name)
+
+    def finish(self) -> None:
+        """Report what is left over on either side."""
+        if self._missing:
+            more = f" ... {len(self._missing) - _SHOWN} more" if len(self._missing) > _SHOWN else ""
+            self._report.error(
                 "key-map-mismatch",
-                f"{len(missing)} names of the state_dict have no rule in `{self.name}`",
-                notes=[Note(", ".join(missing[:_SHOWN]) + more)],
+                f"{len(self._missing)} names of the state_dict have no rule in `{self._keymap.name}`",
+                notes=[Note(", ".join(self._missing[:_SHOWN]) + more)],
                 help="add a rule for them; a key map fits the arch it was written for",
             )
-        for rule in self.rules:
-            if id(rule) not in used:
-                report.error(
+        for rule in self._keymap.rules:
+            if id(rule) not in self._used:
+                self._report.error(
                     "key-map-mismatch",
                     "each rule of a key map names something in the state_dict",
                     rule.span,
                     "nothing has such a name",
                     help="remove the rule, or correct the right side",
                 )
-        report.raise_errors()
-        return names
+        for stated in self._keymap.shapes:
+            if id(stated) not in self._used:
+                self._report.error(
+                    "key-map-mismatch",
+                    "each shape of a key map is that of an official tensor",
+                    stated.place.span,
+                    "`keys` gives no such name",
+                    help="remove the line, or write the whole name, such as `head.weight`",
+                )
+
+    def _add(self, key: str, shape: tuple[int, ...], rule: Rule, name: str) -> None:
+        if name in self._givers:
+            first, giver = self._givers[name]
+            label = f"`{first}` and `{key}` get one official name, `{name}`"
+            self._clash(rule, label, giver, "the first comes from here")
+        self._givers[name] = (key, rule)
+        if _is_ignored(self._ignored, name):
+            self._report.error(
+                "key-map-mismatch",
+                "what a key map ignores is no weight",
+                rule.span,
+                f"it gives the name `{name}`, which `ignore` has",
+                help="remove one of the two",
+            )
+        if rule.piece:
+            shape = (shape[0] // rule.piece.count if shape else 0, *shape[1:])
+        written = self._keymap.counters or key.rpartition(".")[2] != COUNTER
+        self.entries.append(Entry(name, key, rule.piece, shape, self._official_shape(name, shape), written))
+
+    def _official_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        for stated in self._shapes.near(name):
+            if stated.place.rest(name) != "":
+                continue
+            self._used.add(id(stated))
+            if stated.axes.rank == len(shape):
+                return stated.axes.of(shape)
+            own = "x".join(map(str, shape)) or "one number"
+            self._report.error(
+                "key-map-mismatch",
+                "an official shape has the axes of the own tensor, each with its letter",
+                stated.place.span,
+                f"{stated.axes.rank} letters, and `{name}` is {own} here",
+                help="write a letter for each own axis, and `1` for an axis that only the official tensor has",
+            )
+        return shape
+
+    def _refuse_others(self, key: str, found: list[tuple[Rule, str]]) -> None:
+        (rule, name), *others = found
+        for other, also in others:
+            twice = f"it gives `{key}` the names `{name}` and `{also}`" if other is rule else f"`{key}` has two rules"
+            self._clash(other, twice, rule, "the other one")
+
+    def _check_pieces(self, key: str, shape: tuple[int, ...], found: list[tuple[Rule, str]]) -> None:
+        """Refuse pieces that are not each once the equal pieces of one tensor."""
+        first = found[0][0]
+        assert first.piece is not None
+        given: dict[int, Rule] = {}
+        for rule, _ in found:
+            assert rule.piece is not None
+            if rule.piece.count != first.piece.count:
+                self._clash(rule, f"`{key}` is cut into {rule.piece.count} pieces here", first, "and otherwise here")
+            elif rule.piece.index in given:
+                self._clash(rule, f"`{key}{rule.piece}` has two rules", given[rule.piece.index], "the other one")
+            given.setdefault(rule.piece.index, rule)
+        count = first.piece.count
+        left = [str(Piece(index, count)) for index in range(count) if index not in given]
+        label = ""
+        if not shape or shape[0] % count:
+            own = "x".join(map(str, shape)) or "one number"
+            label = f"`{key}` is {own}, which has no {count} equal pieces along its first axis"
+        elif left:
+            label = f"`{key}` has no rule for {', '.join(left)}"
+        if label:
+            help = "write a rule for each piece, from `[0/3]` to `[2/3]` for three"
+            self._report.error("key-map-mismatch", "the pieces of a tensor make all of it", first.span, label, help=help)
+
+    def _clash(self, rule: Rule, label: str, other: Rule, note: str) -> None:
+        self._report.error(
+            "key-map-mismatch",
+            "each name of the state_dict has one rule and one official name",
+            rule.span,
+            label,
+            notes=[] if other is rule else [Note(note, other.span)],
+            help="bound a variable with a range such as `{i=0..2}`, or remove one of the rules",
+        )
 
 
-def read_keymap(path: Path) -> KeyMap:
-    """Read a key map.
-
-    Raises
-    ------
-    SpecError: `bad-key-map` with the place, or what is said of a file that cannot be read.
-    """
-    from archdsl.source.files import read_source
-
-    report = Report()
-    try:
-        keymap = _read(read_source(str(path), report), report)
-    except Reported:
-        raise SpecError(report.diagnostics) from None
-    report.raise_errors()
-    return keymap
-
-
-def keymap_from_text(text: str, name: str = "key map") -> KeyMap:
-    """Read a key map from text at hand. Raises as `read_keymap` does."""
-    report = Report()
-    try:
-        keymap = _read(Source(name, text), report)
-    except Reported:
-        raise SpecError(report.diagnostics) from None
-    report.raise_errors()
-    return keymap
-
-
-def _read(source: Source, report: Report) -> KeyMap:
-    from archdsl.lang.yaml_twin_nodes import Mapping, Scalar, compose
-
-    whole = Span(source, 0, min(1, len(source.text)))
-    root, _ = compose(source, report)
-    if not isinstance(root, Mapping):
-        _refuse(report, whole, "no map stands here", "begin with `keys:` and one rule a line below it")
-    entries: dict[str, object] = {}
-    for key, value in root.pairs:
-        if key.value not in ("source", "keys") or key.value in entries:
-            _refuse(report, key.span, "neither `source` nor `keys`, or a second one", "a key map has `source` and `keys`")
-        entries[key.value] = value
-    keys = entries.get("keys")
-    if not isinstance(keys, Mapping) or not keys.pairs:
-        _refuse(report, whole, "no `keys` with rules", "write one rule a line below `keys:`")
-    rules: list[Rule] = []
-    count = 0
-    seen: dict[str, Span] = {}
-    for left, right in keys.pairs:
-        with report.guard():
-            if not isinstance(right, Scalar) or not right.value:
-                _refuse(report, left.span, "no name beside it", "write `official.name: own.name`")
-            if left.value in seen:
-                first = Note("first written here", seen[left.value])
-                report.fail("bad-key-map", "an official name has one rule", left.span, "written twice", notes=[first])
-            seen[left.value] = left.span
-            rule = _rule(left, right, report)
-            count += combinations(rule.official, rule.own)
-            rules.append(rule)
-        if count > KEY_MAP_RULES:
-            label = f"with this one it has more than {KEY_MAP_RULES:_} rules, written out for all numbers of their ranges"
-            _refuse(report, left.span, label, "use variables without a range, such as `{i}`")
-    return KeyMap(source.name, tuple(rules))
-
-
-def _rule(left: object, right: object, report: Report) -> Rule:
-    from archdsl.lang.yaml_twin_nodes import Scalar
-
-    assert isinstance(left, Scalar)
-    assert isinstance(right, Scalar)
-    sides = []
-    for side in (left, right):
-        try:
-            sides.append(read_pattern(side.value))
-        except BadPattern as error:
-            _refuse(report, side.content, str(error), "a rule is like `stages.{i}.{j}.norm1: stages.s{i+1}.{j}.layernorm`")
-    try:
-        read = solver(*sides)
-    except BadPattern as error:
-        _refuse(report, left.content, str(error), "a rule is like `stages.{i}.{j}.norm1: stages.s{i+1}.{j}.layernorm`")
-    official, own = sides
-    return Rule(left.span.to(right.span), official, own, own.matcher(), read)
-
-
-def _beginnings(name: str) -> Iterator[str]:
-    """The name, and the names it is below."""
-    end = name.find(".")
-    while end >= 0:
-        yield name[:end]
-        end = name.find(".", end + 1)
-    yield name
-
-
-def _clash(report: Report, rule: Rule, label: str, other: Rule, note: str) -> None:
-    report.error(
-        "key-map-mismatch",
-        "each name of the state_dict has one rule and one official name",
-        rule.span,
-        label,
-        notes=[] if other is rule else [Note(note, other.span)],
-        help="bound a variable with a range such as `{i=0..2}`, or remove one of the rules",
-    )
-
-
-def _refuse(report: Report, span: Span, label: str, help: str) -> NoReturn:
-    report.fail("bad-key-map", "a key map gives each official name an own one", span, label, help=help)
+def _is_ignored(index: Index[Place], name: str) -> bool:
+    return any(place.rest(name) is not None for place in index.near(name))

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from torch import Tensor
 
+from archdsl.lowering.keymap import COUNTER, Entry
 from archdsl.lowering.module import Backbone
 from archdsl.source.diagnostic import Diagnostic, Note
 
@@ -18,26 +19,28 @@ _NUMBER = re.compile(r"\d+")
 _BLOCK = re.compile(r"stages\.([^.]+)\.(\d+)\.")
 
 
-def mismatch(module: Backbone, layout: str, given: State, names: Mapping[str, str], misshapen: list[str]) -> Diagnostic:
+def mismatch(
+    module: Backbone, layout: str, given: State, entries: Mapping[str, Entry], parts: State, misshapen: list[str]
+) -> Diagnostic:
     """The error of weights that do not fit.
 
     Parameters
     ----------
     layout: the layout they were read in, as a reader calls it.
-    names: the name in that layout of each own one.
+    entries: the tensors of that layout by their names in it.
+    parts: what they are read into, likewise.
     misshapen: the names of tensors that have another shape, or are of another kind.
     """
-    state = module.state_dict()
-    wanted = {name: key for key, name in names.items()}
-    missing = [name for name in wanted if name not in given]
+    wanted = {name: entry.own for name, entry in entries.items()}
+    missing = [name for name in wanted if name not in given and name.rpartition(".")[2] != COUNTER]
     unexpected = [name for name in given if name not in wanted]
-    shapes = [f"{name} is {_shape(given[name])}, not {_shape(state[wanted[name]])}" for name in misshapen]
+    shapes = [f"{name} is {_shape(given[name])}, not {_shape(parts[name])}" for name in misshapen]
     groups = (("missing", missing), ("unexpected", unexpected), ("misshapen", shapes))
     known = len(given) - len(unexpected)
     notes = [Note(f"read in {layout}: {known} of the {len(given)} names fit")]
     notes += [Note(f"{len(listed)} {word}: {_listed(listed)}") for word, listed in groups if listed]
     help = "are they the weights of another arch, or of other settings of this one?"
-    pairs = [(given[name], state[wanted[name]]) for name in misshapen]
+    pairs = [(given[name], parts[name]) for name in misshapen]
     summary = _depths(given, wanted, unexpected) or _width(pairs)
     classifier = {f"{'.'.join(path)}.{part}" for path in module.classifiers for part in ("weight", "bias")}
     if misshapen and {wanted[name] for name in misshapen} <= classifier and not missing and not unexpected:

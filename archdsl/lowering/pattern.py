@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archdsl.source.limits import KEY_MAP_RULES
 
@@ -15,6 +15,7 @@ _LITERAL = re.compile(r"[A-Za-z0-9_.]*")
 _RANGE = re.compile(r"([a-z][a-z0-9_]*)=([0-9]{1,6})\.\.([0-9]{1,6})")
 _TERM = re.compile(r"([+-]?)(?:([0-9]{1,6})(?:\*([a-z][a-z0-9_]*))?|([a-z][a-z0-9_]*))")
 _NUMBER = "(0|[1-9][0-9]{0,8})"
+_WIDTH = re.compile(r"(.*):0([1-9])", re.DOTALL)
 _DIGITS = re.compile(r"[0-9]+")
 
 
@@ -24,15 +25,31 @@ class BadPattern(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A number that depends on variables: the sum of `factors` times their variables, and `constant`."""
+    """A number that depends on variables: the sum of `factors` times their variables, and `constant`.
+
+    It is written with at least `width` digits, zeros before it where it has fewer.
+    """
 
     factors: Mapping[str, int]
     constant: int
+    width: int = 1
 
     def value(self, values: Mapping[str, int]) -> int | None:
         """The number, where it is none below zero."""
         number = self.constant + sum(factor * values[name] for name, factor in self.factors.items())
         return number if number >= 0 else None
+
+    def text(self, values: Mapping[str, int]) -> str | None:
+        """The number as it stands in a name."""
+        number = self.value(values)
+        return None if number is None else f"{number:0{self.width}}"
+
+    @property
+    def regex(self) -> str:
+        """Matches the number as a group, or without one where it depends on nothing."""
+        if not self.factors:
+            return f"{self.constant:0{self.width}}"
+        return _NUMBER if self.width == 1 else f"([0-9]{{{self.width}}}|[1-9][0-9]{{{self.width},8}})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +75,16 @@ class Pattern:
 
     def name(self, values: Mapping[str, int]) -> str | None:
         """The name for some values of all variables; None where a number would be below zero."""
-        pieces = [piece.value(values) if isinstance(piece, Form) else piece for piece in self.pieces]
-        return None if None in pieces else "".join(map(str, pieces))
+        pieces = [piece.text(values) if isinstance(piece, Form) else piece for piece in self.pieces]
+        texts = [piece for piece in pieces if piece is not None]
+        return "".join(texts) if len(texts) == len(pieces) else None
 
     def matcher(self) -> re.Pattern[str]:
         """Matches the name and all names below it; the last group is the rest, the others the numbers of `forms`.
 
         The texts between two numbers begin and end with no digit, so that there is one way to match, found without search.
         """
-        texts = (re.escape(p) if isinstance(p, str) else str(p.constant) if not p.factors else _NUMBER for p in self.pieces)
+        texts = (re.escape(piece) if isinstance(piece, str) else piece.regex for piece in self.pieces)
         return re.compile("".join(texts) + r"((?:\..*)?)")
 
 
@@ -124,16 +142,19 @@ def read_pattern(text: str) -> Pattern:
         if end and (not literal or literal[0].isdigit() or literal[-1].isdigit()):
             raise BadPattern("two numbers need something between them that neither begins nor ends with a digit")
         pieces.append(literal)
-        if found := _RANGE.fullmatch(hole[1]):
+        form, width = hole[1], 1
+        if padded := _WIDTH.fullmatch(form):
+            form, width = padded[1], int(padded[2])
+        if found := _RANGE.fullmatch(form):
             name, low, high = found[1], int(found[2]), int(found[3])
             if name in ranges:
                 raise BadPattern(f"the range of `{name}` is written twice")
             if not low <= high < low + KEY_MAP_RULES:
                 raise BadPattern(f"the range of `{name}` has between 1 and {KEY_MAP_RULES:_} numbers, the lower first")
             ranges[name] = range(low, high + 1)
-            pieces.append(Form({name: 1}, 0))
+            pieces.append(Form({name: 1}, 0, width))
         else:
-            pieces.append(_form(hole[1]))
+            pieces.append(replace(_form(form), width=width))
         end = hole.end()
     pieces.append(_literal(text[end:]))
     if any(not segment for segment in _HOLE.sub("0", text).split(".")):
@@ -141,9 +162,9 @@ def read_pattern(text: str) -> Pattern:
     return Pattern(tuple(pieces), ranges)
 
 
-def combinations(official: Pattern, own: Pattern) -> int:
+def combinations(*patterns: Pattern) -> int:
     """How many combinations of numbers the ranges of a rule make: 1 where it has none."""
-    return math.prod(len(values) for values in (*official.ranges.values(), *own.ranges.values()))
+    return math.prod(len(values) for pattern in patterns for values in pattern.ranges.values())
 
 
 def solver(official: Pattern, own: Pattern) -> Solver:
@@ -201,5 +222,5 @@ def _form(text: str) -> Form:
             constant += sign * int(term[2])
         end = term.end()
     if not text or end < len(text):
-        raise BadPattern("a number is written like `{i}`, `{i+1}`, `{2*i+1}`, or with a range `{i=0..2}`")
+        raise BadPattern("a number is written like `{i}`, `{i+1}`, `{2*i+1}`, `{i:02}`, or with a range `{i=0..2}`")
     return Form(factors, constant)

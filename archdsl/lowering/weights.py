@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
-import os
-import pickle
-import stat
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, NoReturn, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from archdsl.lowering.atomic import file_at_once
-from archdsl.lowering.keymap import KeyMap, read_keymap
+from archdsl.lowering.axes import same_order
+from archdsl.lowering.checkpoint import Weights, read_weights, refuse_not_finite, warn_of_weights
+from archdsl.lowering.keymap import COUNTER, Entry, KeyMap
+from archdsl.lowering.keymap_reading import read_keymap
 from archdsl.lowering.mismatch import mismatch
 from archdsl.lowering.module import Backbone
-from archdsl.source.cells import safe
-from archdsl.source.diagnostic import Diagnostic, SpecError
+from archdsl.source.diagnostic import SpecError
 
 Layout: TypeAlias = Literal["own", "official"]
 State: TypeAlias = Mapping[str, Tensor]
-Weights: TypeAlias = "str | os.PathLike[str] | Mapping[str, object]"
-
-_WRAPPERS = ("state_dict", "model", "model_state_dict", "module")
-_PREFIXES = ("module.", "_orig_mod.")
-_NESTING = 4
-_SHOWN = 3
-# how files of torch.save begin: a zip archive, or a pickle
-_BEGINNINGS = (b"PK\x03\x04", b"\x80")
-
-
-class WeightsWarning(UserWarning):
-    """Weights were loaded, and the checkpoint holds more than them."""
-
-
-def warn_of_weights(text: str) -> None:
-    """Warn as Python does."""
-    warnings.warn(text, WeightsWarning, stacklevel=2)
 
 
 def load_weights(
@@ -59,22 +39,30 @@ def load_weights(
     """
     given = read_weights(weights, warn=warn)
     state = module.state_dict()
-    layout, names = _layout(given, state, keymap)
-    wanted = {names[key]: key for key in state}
-    missing = [name for name in wanted if name not in given]
+    keymap = read_keymap(keymap) if isinstance(keymap, Path) else keymap
+    layout, entries = _layout(given, state, keymap)
+    if layout == "official" and keymap is not None:
+        given = {name: given[name] for name in keymap.without_ignored(given)}
+    wanted = {entry.official: entry for entry in entries}
+    parts = {entry.official: part_of(state[entry.own], entry) for entry in entries}
+    missing = [name for name in wanted if name not in given and name.rpartition(".")[2] != COUNTER]
     unexpected = [name for name in given if name not in wanted]
-    misshapen = [name for name in wanted if name in given and not _alike(given[name], state[wanted[name]])]
+    misshapen = [name for name in wanted if name in given and not _alike(given[name], parts[name], layout)]
     if missing or unexpected or misshapen:
         own = "as no key map is known for this arch" if keymap is None else "which has more of its names than the key map"
         told = {
             "own": f"archdsl's own layout, {own}",
             "official": "the official layout, as the key map has more of its names than the state_dict",
         }
-        raise SpecError([mismatch(module, told[layout], given, names, misshapen)])
-    _refuse_not_finite(given)
+        raise SpecError([mismatch(module, told[layout], given, wanted, parts, misshapen)])
+    refuse_not_finite(given)
     with torch.no_grad():
-        for name, key in wanted.items():
-            state[key].copy_(given[name])
+        for name, part in parts.items():
+            if name in given:
+                part.copy_(given[name].reshape(part.shape))
+            else:
+                # a counter of batches, which old and converted checkpoints do not have
+                part.zero_()
     return layout
 
 
@@ -88,144 +76,56 @@ def save_weights(module: Backbone, path: Path, *, layout: Layout = "own", keymap
     """
     from safetensors.torch import save_file
 
-    state = module.state_dict()
-    names = {key: key for key in state}
+    state: State = module.state_dict()
     if layout == "official":
         if keymap is None:
             raise ValueError("the official layout needs a key map")
-        names = _keymap(keymap).official_names(state)
+        state = official_state(state, keymap)
     # what shares memory or lies in another order is written out plainly; the numbers stay the same
-    tensors = {names[key]: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     with file_at_once(path) as draft:
         # one entry: safetensors writes several in an order of chance, and equal weights should make equal files
         save_file(tensors, draft, metadata={"format": "pt"})
 
 
-def read_weights(weights: Weights, *, warn: Callable[[str], None] = warn_of_weights) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, with wrappers and the prefixes of wrapping modules taken off.
+def official_state(state: State, keymap: KeyMap | Path) -> dict[str, Tensor]:
+    """The tensors of a state_dict by their official names, in their official shapes.
 
     Raises
     ------
-    SpecError: `unreadable-file` or `unreadable-weights`. Nothing in a file is run.
+    SpecError: what a key map has wrong with it.
     """
-    if isinstance(weights, Mapping):
-        return _unwrapped(weights, "the state dict", warn)
-    path = Path(weights)
-    _check_file(path)
-    shown = f"`{path.as_posix()}`"
-    try:
-        if path.suffix != ".safetensors" and not _begins_like_one(path):
-            _unreadable(f"{shown} is no checkpoint", "give what `torch.save` wrote (.pth, .pt), or safetensors")
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return _unwrapped(load_file(path), shown, warn)
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
-            # training scripts keep their arguments beside the weights; a namespace is harmless data
-            warnings.simplefilter("ignore")
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except SpecError:
-        raise
-    except Exception as error:
-        # a damaged file can fail in any way; the text of the error may be part of the file
-        if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
-            _unreadable(
-                f"{shown} holds more than tensors, and loading it could run code",
-                "save its state dict alone, or as safetensors",
-            )
-        _unreadable(f"{shown} is no checkpoint, or a damaged one", "give what `torch.save` wrote (.pth, .pt), or safetensors")
-    if not isinstance(found, Mapping):
-        _unreadable(f"{shown} holds no state dict but {type(found).__name__}", "save the state dict of the module")
-    return _unwrapped(found, shown, warn)
+    keymap = read_keymap(keymap) if isinstance(keymap, Path) else keymap
+    entries = keymap.entries({key: tensor.shape for key, tensor in state.items()})
+    return {e.official: part_of(state[e.own], e).reshape(e.shape) for e in entries if e.written}
 
 
-def _check_file(path: Path) -> None:
-    try:
-        regular = stat.S_ISREG(path.stat().st_mode)
-        reason = "" if regular else "no regular file"
-    except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or "not a path").lower()
-    if reason:
-        message = f"`{path.as_posix()}` cannot be read: {reason}"
-        raise SpecError([Diagnostic("unreadable-file", message, help="check the path of the weights")])
+def part_of(tensor: Tensor, entry: Entry) -> Tensor:
+    """The own tensor that an entry is about, or its piece; it shares memory with the whole."""
+    if entry.piece is None:
+        return tensor
+    length = entry.own_shape[0]
+    return tensor[entry.piece.index * length : (entry.piece.index + 1) * length]
 
 
-def _begins_like_one(path: Path) -> bool:
-    with path.open("rb") as file:
-        begin = file.read(512)
-    return begin.startswith(_BEGINNINGS) or begin[257:262] == b"ustar"
-
-
-def _unwrapped(found: Mapping[object, object], shown: str, warn: Callable[[str], None]) -> dict[str, Tensor]:
-    for _ in range(_NESTING):
-        word = next((word for word in _WRAPPERS if isinstance(found.get(word), Mapping)), None)
-        if word is None:
-            break
-        others = [key for key, value in found.items() if key != word and isinstance(key, str) and _holds_tensors(value)]
-        if others:
-            left = ", ".join(f"`{safe(key[:100])}`" for key in others[:_SHOWN])
-            warn(f"{shown} holds several sets of weights: `{word}` is taken, {left} left aside")
-        found = found[word]  # type: ignore[assignment]
-    state: dict[str, Tensor] = {}
-    for key, value in found.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
-            what = f"`{key}` is {type(value).__name__}" if isinstance(key, str) else "a name is no text"
-            _unreadable(
-                f"{shown} is no state dict of plain tensors: {what}",
-                "give the state dict alone, or under `model` or `state_dict`",
-            )
-        state[key] = value
-    for prefix in _PREFIXES:
-        if state and all(key.startswith(prefix) for key in state):
-            state = {key.removeprefix(prefix): value for key, value in state.items()}
-    return state
-
-
-def _holds_tensors(value: object) -> bool:
-    """Whether this is a state dict, or a wrapped one."""
-    if not isinstance(value, Mapping):
-        return False
-    return any(isinstance(inner, Tensor) for inner in value.values()) or any(_holds_tensors(value.get(w)) for w in _WRAPPERS)
-
-
-def _refuse_not_finite(given: State) -> None:
-    found = []
-    for name, tensor in given.items():
-        if tensor.is_floating_point() and (count := int((~torch.isfinite(tensor)).sum())):
-            found.append(f"{name} in {count} of {tensor.numel()}")
-    if found:
-        more = f" ... {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        listed = ", ".join(found[:_SHOWN]) + more
-        _unreadable(
-            f"the weights are not finite: {listed} numbers are infinite or no number",
-            "a training that diverged leaves such weights: take an earlier checkpoint",
-        )
-
-
-def _layout(given: State, state: State, keymap: KeyMap | Path | None) -> tuple[Layout, dict[str, str]]:
-    """The layout whose names most of the given ones are, and the name of each own one in it."""
-    own = {key: key for key in state}
-    ours = sum(key in own for key in given)
+def _layout(given: State, state: State, keymap: KeyMap | None) -> tuple[Layout, list[Entry]]:
+    """The layout whose names most of the given ones are, and its tensors."""
+    shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    own = [Entry(key, key, None, shape, shape) for key, shape in shapes.items()]
+    ours = sum(key in shapes for key in given)
     if keymap is None or ours == len(state):
         return "own", own
     try:
-        official = _keymap(keymap).official_names(state)
+        official = keymap.entries(shapes)
     except SpecError:
         # a key map that does not fit this arch does not matter to weights in the own layout
         if ours:
             return "own", own
         raise
-    theirs = set(official.values())
+    theirs = {entry.official for entry in official}
     return ("official", official) if sum(key in theirs for key in given) >= ours else ("own", own)
 
 
-def _keymap(keymap: KeyMap | Path) -> KeyMap:
-    return keymap if isinstance(keymap, KeyMap) else read_keymap(keymap)
-
-
-def _alike(given: Tensor, own: Tensor) -> bool:
-    return given.shape == own.shape and given.is_floating_point() == own.is_floating_point()
-
-
-def _unreadable(message: str, help: str) -> NoReturn:
-    raise SpecError([Diagnostic("unreadable-weights", message, help=help)])
+def _alike(given: Tensor, own: Tensor, layout: Layout) -> bool:
+    same = given.shape == own.shape or (layout == "official" and same_order(given.shape, own.shape))
+    return same and given.is_floating_point() == own.is_floating_point()

@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     import archdsl
     from archdsl.building import keymap_of
-    from archdsl.lowering.keymap import read_keymap
+    from archdsl.lowering.weights import official_state
 
     made = tmp_path_factory.mktemp("reader")
     for name in ("specs", "search", "examples"):
@@ -55,9 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = archdsl.load("@biformer_t")
     keymap = keymap_of(spec)
     assert keymap
-    state = archdsl.build(spec).state_dict()
-    names = read_keymap(keymap).official_names(state)
-    torch.save({"model": {names[key]: tensor for key, tensor in state.items()}}, made / "biformer_tiny.pth")
+    torch.save({"model": official_state(archdsl.build(spec).state_dict(), keymap)}, made / "biformer_tiny.pth")
     return made
 
 

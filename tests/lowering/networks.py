@@ -55,7 +55,7 @@ GELU = Gelu()
 BATCHNORM = BatchNorm(1e-5, 0.1)
 LAYERNORM = LayerNorm(1e-6)
 MEAN = Mean()
-ATTENTION = Attention(4, None, False, Size(5, 5), "input")
+ATTENTION = Attention(heads=4, head_dim=None, qkv_bias=False, window=None, relative_bias=None, lepe=Size(5, 5), lepe_of="input")
 MLP = Mlp(2.0, GELU)
 
 

@@ -9,9 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from archdsl.lowering.build import build_module
-from archdsl.lowering.keymap import KeyMap, keymap_from_text
+from archdsl.lowering.checkpoint import WeightsWarning, read_weights
+from archdsl.lowering.keymap import KeyMap
+from archdsl.lowering.keymap_reading import keymap_from_text
 from archdsl.lowering.module import Backbone, lower
-from archdsl.lowering.weights import Layout, WeightsWarning, load_weights, read_weights, save_weights
+from archdsl.lowering.weights import Layout, load_weights, official_state, save_weights
 from archdsl.source.diagnostic import Diagnostic, SpecError
 from tests.lowering import networks
 
@@ -48,7 +50,7 @@ def module() -> Backbone:
 
 @pytest.fixture
 def official(module: Backbone, keymap: KeyMap) -> dict[str, torch.Tensor]:
-    return {name: module.state_dict()[key].clone() for key, name in keymap.official_names(module.state_dict()).items()}
+    return {name: tensor.clone() for name, tensor in official_state(module.state_dict(), keymap).items()}
 
 
 def equal(one: Backbone, two: Backbone) -> bool:
@@ -74,6 +76,62 @@ def test_what_is_saved_loads_to_the_same_bits(module: Backbone, keymap: KeyMap, 
     assert equal(again, module)
     assert [file.name for file in tmp_path.iterdir()] == ["w.safetensors"]
     assert ("patch.0.weight" in load_file(path)) == (layout == "official")
+
+
+OTHERWISE = (
+    KEYS.replace("  layers.{i}.{j}.attn: stages.s{i+1}.{j}.token\n", "")
+    + """\
+  layers.{i}.{j}.attn.q: stages.s{i+1}.{j}.token.qkv[0/3]
+  layers.{i}.{j}.attn.k: stages.s{i+1}.{j}.token.qkv[1/3]
+  layers.{i}.{j}.attn.v: stages.s{i+1}.{j}.token.qkv[2/3]
+  layers.{i}.{j}.attn.out: stages.s{i+1}.{j}.token.proj
+  layers.{i}.{j}.attn.lepe: stages.s{i+1}.{j}.token.lepe
+shapes:
+  head.weight: o i 1 1
+  layers.{i}.{j}.attn.v.weight: 1 o i
+  layers.{i}.{j}.pos.weight: (o i) h w
+ignore:
+  - layers.{i}.{j}.attn.index
+counters: none
+"""
+)
+
+
+def test_tensors_in_other_shapes_and_in_pieces_go_both_ways(module: Backbone, tmp_path: Path) -> None:
+    keymap = keymap_from_text(OTHERWISE)
+    own = module.state_dict()
+    official = official_state(own, keymap)
+    qkv = own["stages.s1.0.token.qkv.weight"]
+    assert official["head.weight"].shape == (*own["head.linear.weight"].shape, 1, 1)
+    assert torch.equal(official["layers.0.0.attn.q.weight"], qkv[: len(qkv) // 3])
+    assert torch.equal(official["layers.0.0.attn.v.weight"], qkv[-(len(qkv) // 3) :][None])
+    assert not any(name.endswith("num_batches_tracked") for name in official)
+    save_weights(module, tmp_path / "w.safetensors", layout="official", keymap=keymap)
+    given = load_file(tmp_path / "w.safetensors")
+    assert {name: tensor.shape for name, tensor in given.items()} == {name: t.shape for name, t in official.items()}
+    given |= {"layers.0.0.attn.index": torch.zeros(3), "patch.1.num_batches_tracked": torch.tensor(7)}
+    again = lower(NETWORK)
+    assert load_weights(again, given, keymap) == "official"
+    assert equal(again, module)
+
+
+def test_what_is_no_view_of_a_tensor_is_refused(module: Backbone) -> None:
+    keymap = keymap_from_text(OTHERWISE)
+    official = official_state(module.state_dict(), keymap)
+    official["head.weight"] = official["head.weight"].mT.reshape(32, 10)
+    del official["layers.0.1.attn.k.weight"]
+    notes = [note.message for note in refused(official, keymap).notes]
+    assert notes[1:] == ["1 missing: layers.0.1.attn.k.weight", "1 misshapen: head.weight is 32x10, not 10x32"]
+
+
+def test_counters_may_be_missing(module: Backbone, official: dict, keymap: KeyMap) -> None:
+    for state, names in ((module.state_dict(), None), (official, keymap)):
+        counters = {key for key in state if key.endswith("num_batches_tracked")}
+        assert counters
+        again = copy.deepcopy(module)
+        load_weights(again, {key: tensor for key, tensor in state.items() if key not in counters}, names)
+        assert again.stem.batchnorm.num_batches_tracked == 0
+        assert torch.equal(again.stem.batchnorm.running_var, module.stem.batchnorm.running_var)
 
 
 def test_a_module_in_channels_last_saves_the_same_file(module: Backbone, tmp_path: Path) -> None:
@@ -130,7 +188,7 @@ def test_long_lists_are_cut_and_counted(module: Backbone) -> None:
     assert found.message.endswith("they share no name")
     layout, missing, unexpected = (note.message for note in found.notes)
     assert layout == "read in archdsl's own layout, as no key map is known for this arch: 0 of the 12 names fit"
-    count = len(module.state_dict())
+    count = sum(not name.endswith("num_batches_tracked") for name in module.state_dict())
     assert missing.startswith(f"{count} missing: stem.conv.weight, ")
     assert missing.endswith(f" ... {count - 10} more")
     assert unexpected == "12 unexpected: " + ", ".join(f"x.{i}" for i in range(10)) + " ... 2 more"
@@ -153,9 +211,9 @@ def test_a_key_map_that_does_not_fit_matters_to_the_official_layout_only(module:
 @pytest.mark.parametrize("layout", ["own", "official"])
 @pytest.mark.parametrize("deeper", [True, False])
 def test_another_depth_is_told_as_that(layout: str, deeper: bool, module: Backbone, keymap: KeyMap) -> None:
-    names = {key: key for key in module.state_dict()}
-    names = keymap.official_names(names) if layout == "official" else names
-    state = {name: module.state_dict()[key] for key, name in names.items()}
+    own = module.state_dict()
+    state = official_state(own, keymap) if layout == "official" else own
+    names = dict(zip(own, state, strict=True))
     last = {name for key, name in names.items() if key.startswith("stages.s1.1.")}
     assert last
     if deeper:
