@@ -40,6 +40,7 @@ def run(args: Namespace, console: Console) -> int:
         network = spec.network
         document: dict[str, object] = {"version": 1, "name": spec.name, "kind": spec.kind, "hash": spec.hash}
         document |= {"input": list(network.image.shape), "classes": network.classes}
+        document["preprocess"] = network.preprocess.as_json() if network.preprocess else None
         document |= {"params": spec.params, "flops": spec.flops, "rows": stage_rows(network)}
         document["decisions"] = [{"path": found.path, "values": list(found.labels)} for found in spec.decisions]
         console.json(document)
@@ -69,6 +70,8 @@ def _totals(spec: Spec) -> str:
     from archdsl.report.written import exact
 
     lines = [f"params  {exact(spec.params)}", f"flops   {exact(spec.flops)} at {spec.network.image.size}"]
+    if spec.network.preprocess is not None:
+        lines.append(f"images  {spec.network.preprocess}")
     for entry in spec.expectations:
         at = f" at {entry.at}" if entry.at else ""
         why = f", because {entry.because}" if entry.because else ""

@@ -9,6 +9,7 @@ from archdsl.ir import values
 from archdsl.ir.complete import composed
 from archdsl.ir.lookup import STRUCTURE, entered, read_name
 from archdsl.ir.part import Concat, Fit, Origin, Read, Resize, Split, first_reads
+from archdsl.ir.preprocess import FIELDS, Preprocess
 from archdsl.ir.values import Built, Function, Partial, Ramp, Val, blame, is_number, kind_of, origin_notes, relabelled
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note
@@ -142,6 +143,8 @@ def _structure(env: Env, word: str, call: ast.Call) -> Val:
     origin = Origin(call.span)
     if word == "ramp":
         return Val(_ramp(env, call), origin)
+    if word == "normalize":
+        return Val(_preprocess(env, call), origin)
     if word in ("identity", "add"):
         if call.arguments:
             too_many(env, word, 0, call.arguments[0], None)
@@ -238,6 +241,24 @@ def _ramp(env: Env, call: ast.Call) -> Ramp:
             "wrong-type", "`endpoint` of `ramp` is `true` or `false`", endpoint.span, f"this is {kind_of(endpoint.value)}"
         )
     return Ramp(rate, endpoint.value if endpoint else True)
+
+
+def _preprocess(env: Env, call: ast.Call) -> Preprocess:
+    fields = {entry.name: entry for entry in FIELDS}
+    given: dict[str, Val] = {}
+    for argument in call.arguments:
+        if argument.name is None:
+            too_many(env, "normalize", 0, argument, None)
+        name = argument.name.id
+        if name not in fields:
+            no_field(env, "normalize", name, argument.name.span, list(fields), None)
+        if name in given:
+            duplicate(env, name, argument.name.span, given[name].span)
+        given[name] = env.evaluate(argument.value)
+    found = {name: values.coerce(fields[name], val, "normalize", env.report) for name, val in given.items()}
+    if any(number <= 0 for number in found.get("std", ())):
+        env.report.fail("out-of-bounds", "a deviation is more than 0", given["std"].span, help="give one for each channel")
+    return Preprocess(**{name: found.get(name, entry.default) for name, entry in fields.items()})
 
 
 def drop_probability(env: Env, val: Val) -> float:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CONSTANTS: Mapping[str, object] = {"true": True, "false": False, "none": None}
 _SLOTS: Mapping[str, Slot] = {"token": "token", "channel": "channel"}
 # words that build structure: they look like components and have no weights of their own
-STRUCTURE = ("identity", "split", "concat", "cycle", "fit", "resize", "ramp", "add")
+STRUCTURE = ("identity", "split", "concat", "cycle", "fit", "resize", "ramp", "normalize", "add")
 
 
 def read_name(env: Env, name: ast.Name) -> Val:

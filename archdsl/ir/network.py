@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archdsl.ir.part import Leaf, Part
+from archdsl.ir.preprocess import Preprocess
 from archdsl.schema.component import Component
 from archdsl.schema.cost import Cost
 from archdsl.schema.units import FeatureMap
@@ -82,6 +83,7 @@ class Network:
     (`Placed`), by name. `reads` has, for each value, the value it is given: the one that comes in where its part does not
     begin with a `Read`; "" is the output of the stem (of the image, where there is no stem).
     `trained_only` names the heads that `logits` does not reach. `logits` is what evaluation returns, over the heads.
+    `preprocess` is what the images of its published weights went through.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Network:
     reads: dict[str, str]
     logits: Placed
     trained_only: frozenset[str] = frozenset()
+    preprocess: Preprocess | None = None
 
 
 def leaves(placed: Placed | None, level: str = "") -> Iterator[tuple[str, Placed]]:

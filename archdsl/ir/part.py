@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
+from archdsl.ir.preprocess import Preprocess
 from archdsl.schema.component import Component
 from archdsl.schema.units import FeatureMap
 from archdsl.source.record import dataclass, field
@@ -167,6 +168,7 @@ class Arch:
     heads: tuple[Value, ...]
     logits: Part
     span: Span = field(compare=False)
+    preprocess: Preprocess | None = None
 
 
 def parts_of(part: Part) -> tuple[Part, ...]:

@@ -13,6 +13,7 @@ from archdsl.ir.evaluate import Context, DomainKey, Env
 from archdsl.ir.lookup import STRUCTURE
 from archdsl.ir.model import Model
 from archdsl.ir.part import Arch, Part, Read, Value, first_reads, walk_parts
+from archdsl.ir.preprocess import Preprocess
 from archdsl.ir.stages import StageResolver
 from archdsl.ir.values import Val, kind_of
 from archdsl.ir.work import Work
@@ -50,6 +51,7 @@ class _Resolver:
         model = self.model
         image = self.attempt(self._image)
         classes = self.attempt(self._classes)
+        preprocess = self.attempt(lambda: self._preprocess(image[0].channels if image else None))
         stage_envs = {name: self.stages.env(place) for name, place in model.stages.items()}
         depths = {name: self.attempt(partial(self.stages.depth, env)) for name, env in stage_envs.items()}
         rates = self.attempt(lambda: self.stages.drop_rates(stage_envs, depths))
@@ -88,6 +90,7 @@ class _Resolver:
             tuple(head for head in heads if head),
             logits,
             model.span,
+            preprocess,
         )
 
     def _missing(self, slug: str, message: str, help: str) -> None:
@@ -131,6 +134,27 @@ class _Resolver:
     def _classes(self) -> int | None:
         val = attribute(self.top, "classes")
         return None if val is None else count(val, "classes", limits.MAGNITUDE, self.report)
+
+    def _preprocess(self, channels: int | None) -> Preprocess | None:
+        val = attribute(self.top, "preprocess")
+        if val is None or val.value is None:
+            return None
+        if not isinstance(val.value, Preprocess):
+            help = "write `preprocess = normalize(crop_ratio = 0.9)`"
+            label = f"this is {kind_of(val.value)}"
+            self.report.fail("wrong-type", "`preprocess` is a `normalize`", val.span, label, help=help)
+        found: Preprocess = val.value
+        for name, numbers in (("mean", found.mean), ("std", found.std)):
+            if channels is not None and len(numbers) != channels:
+                self.report.warn(
+                    "preprocess-mismatch",
+                    f"`{name}` has one number for each channel of the input",
+                    val.span,
+                    f"{len(numbers)} for {channels} channels, so it is left aside",
+                    help=f"write `{name} = [...]` with {channels}, or leave `preprocess` out",
+                )
+                return None
+        return found
 
     def _too_deep(self) -> None:
         self.attempt.failures += 1

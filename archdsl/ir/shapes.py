@@ -119,6 +119,7 @@ class _Placer:
             reads=reads,
             logits=logits,
             trained_only=frozenset(head.name for head in arch.heads if head.name not in reached),
+            preprocess=arch.preprocess,
         )
         check_network(network, arch, self.report)
         graph.warn_of_unread(arch, reads, self.report)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 from archdsl.ir.part import Origin, Part
+from archdsl.ir.preprocess import Preprocess
 from archdsl.lang import ast
 from archdsl.schema.component import Component
 from archdsl.schema.field import Field
@@ -56,7 +57,10 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Val:
-    """A value: int, Fraction, bool, None, str, tuple of int (a size), Quantity, list, Partial, Built, Ramp, or Function."""
+    """A value: a number (int, Fraction), bool, None, str, a size (tuple of int), Quantity or list, or what a call makes.
+
+    A call makes a Partial, Built, Ramp, Preprocess, or Function.
+    """
 
     value: Any
     origin: Origin
@@ -98,6 +102,8 @@ def kind_of(value: object) -> str:
         return f"`{value.let.name.id}`, which needs its arguments"
     if isinstance(value, Ramp):
         return "a drop-path schedule"
+    if isinstance(value, Preprocess):
+        return "a preprocessing of images"
     return "a part"
 
 
@@ -149,6 +155,7 @@ _WANTED = {
     "Size": "a size such as 7x7",
     "Component": "a component",
     "floats": "a list of numbers such as [0.1, 0.2]",
+    "pairs": "a list of pairs of whole numbers such as [[5, 1], [3, 2]]",
 }
 
 
@@ -187,6 +194,8 @@ def coerce(entry: Field, val: Val, component: str, report: Report) -> Any:
         return value
     if entry.type == "floats" and isinstance(value, list) and all(is_number(item.value) for item in value):
         return tuple(float(item.value) for item in value)
+    if entry.type == "pairs" and isinstance(value, list) and all(_is_pair(item.value) for item in value):
+        return tuple((int(first.value), int(second.value)) for first, second in (item.value for item in value))
     optional = ", or `none`" if entry.optional else ""
     report.fail(
         "wrong-type",
@@ -196,6 +205,11 @@ def coerce(entry: Field, val: Val, component: str, report: Report) -> Any:
         notes=blame(val.origin, report),
         help=_type_help(entry, val),
     )
+
+
+def _is_pair(value: object) -> bool:
+    """Whether a value is a list of two whole numbers."""
+    return isinstance(value, list) and len(value) == 2 and all(type(item.value) is int for item in value)
 
 
 def _type_help(entry: Field, val: Val) -> str:

@@ -88,6 +88,7 @@ def write_build(
             "arch": module.name,
             "input": list(module.image.shape),
             "classes": module.num_classes,
+            "preprocess": module.preprocess.as_json() if module.preprocess else None,
             "spec_hash": provenance.spec_hash,
             "seed": provenance.seed,
             "weights": provenance.weights,

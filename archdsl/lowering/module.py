@@ -36,13 +36,15 @@ class Backbone(nn.Module):
     """A backbone: images [B, C, H, W] to logits [B, classes].
 
     In training with several heads it returns the outputs of all heads by name; in evaluation always the logits.
-    Made by `lower`. `image` is the map that the spec was written for; the batch is open. `feature_info` tells the stages.
+    Made by `lower`. `image` is the map that the spec was written for; the batch is open. `preprocess` is what images go
+    through before, where the spec says it. `feature_info` tells the stages.
     """
 
     def __init__(self, network: Network, seed: int) -> None:
         super().__init__()
         self.name = network.name
         self.image = network.image
+        self.preprocess = network.preprocess
         self._images = Images(network)
         self.num_classes = network.classes
         self.feature_info: tuple[Feature, ...] = feature_info(network)
