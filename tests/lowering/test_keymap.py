@@ -53,6 +53,18 @@ def test_numbers_are_solved_for() -> None:
     assert "no rule" in refused("b.{i}: x.{i}.{i+1}", own=("x.1.3",)).message
 
 
+def test_numbers_are_written_with_leading_zeros() -> None:
+    found = keymap("block_{i:02}_{j:02}.norm: stages.s{i+1}.{j}.norm", "last_{3:02}: last", "r{k=0..1:03}: s.{k}")
+    names = official_names(found, ["stages.s1.7.norm.weight", "stages.s3.27.norm.bias", "stages.s3.127.norm", "last", "s.1"])
+    assert list(names.values()) == ["block_00_07.norm.weight", "block_02_27.norm.bias", "block_02_127.norm", "last_03", "r001"]
+    # they stand in own names likewise
+    found = keymap("a.{i}: b.{i:02}")
+    assert official_names(found, ["b.07", "b.11", "b.112"]) == {"b.07": "a.7", "b.11": "a.11", "b.112": "a.112"}
+    assert "no rule" in refused("a.{i}: b.{i:02}", own=("b.7",)).message
+    assert "no rule" in refused("a.{i}: b.{i:02}", own=("b.007",)).message
+    assert "is written like" in (refused("a.{i:2}: b.{i}", own=("b.7",)).label or "")
+
+
 def test_ranges_write_a_rule_out() -> None:
     found = keymap("m.{j}.{a=0..1}.n: s.{2*j+a}.t", "r.{i=0..1}: t.{3*i+1}")
     names = official_names(found, ["s.0.t", "s.5.t", "t.1", "t.4"])

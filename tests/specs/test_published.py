@@ -19,7 +19,7 @@ TABLES = sorted((Path(__file__).parent / "published").glob("*.yaml"))
 ROWS = [row for table in TABLES for row in yaml.safe_load(table.read_text(encoding="utf-8"))]
 SPECS = sorted((ROOT / "specs").glob("*.arch"))
 # counted by fvcore in a second or two each; the others belong to the slow suite
-QUICK = {"biformer_t", "biformer_stl", "davit_tiny"}
+QUICK = {"biformer_t", "biformer_stl", "davit_tiny", "tiny_moat_0"}
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -63,7 +63,10 @@ def test_every_spec_holds_what_it_expects_and_says_nothing_else(path: Path) -> N
     # an exact count and a published one of each kind; of a reconstruction nothing is published
     kinds = {(expectation.quantity, expectation.bound.exact) for expectation in spec.expectations}
     published = () if "reconstruction" in _opening(path).lower() else (False,)
-    assert kinds == {(quantity, exact) for quantity in ("params", "flops") for exact in (True, *published)}
+    wanted = {(quantity, exact) for quantity in ("params", "flops") for exact in (True, *published)}
+    if "FLOPs were not published" in _opening(path):
+        wanted.discard(("flops", False))
+    assert kinds == wanted
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
