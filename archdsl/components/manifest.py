@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
+    "affine": (
+        "map",
+        "archdsl.components.map.affine.spec:Affine",
+        "Each channel times a learned factor plus a learned shift: a depthwise 1x1 convolution, and counted as one.",
+    ),
+    "aggregated": (
+        "token",
+        "archdsl.components.token.aggregated.spec:Aggregated",
+        "Pixel-focused attention: each position attends to its neighbours and to the pooled map, in one softmax.",
+    ),
     "attention": (
         "token",
         "archdsl.components.token.attention.spec:Attention",
@@ -35,10 +45,30 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "archdsl.components.map.class_token.spec:ClassToken",
         "A learned token beside the grid, from which the classes are read.",
     ),
+    "context_mix": (
+        "token",
+        "archdsl.components.token.context_mix.spec:ContextMix",
+        "Context mixing: depthwise convolutions whose kernels, one at each position, are made from a context.",
+    ),
     "conv": (
         "map",
         "archdsl.components.map.conv.spec:Conv",
         "Convolution.",
+    ),
+    "conv_glu": (
+        "channel",
+        "archdsl.components.channel.conv_glu.spec:ConvGlu",
+        "Convolutional gated linear unit: half of the hidden channels, convolved, times the other half.",
+    ),
+    "cosine_attention": (
+        "token",
+        "archdsl.components.token.cosine_attention.spec:CosineAttention",
+        "Length-scaled cosine attention of each position to all positions, with a bias by their distance.",
+    ),
+    "dilated_reparam": (
+        "map",
+        "archdsl.components.map.dilated_reparam.spec:DilatedReparam",
+        "Depthwise convolution with a large kernel and, beside it, small dilated ones that fuse into it.",
     ),
     "dropout": (
         "map",
@@ -54,6 +84,16 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "map",
         "archdsl.components.map.gelu.spec:Gelu",
         "Gaussian error linear unit, by the exact error function.",
+    ),
+    "grn": (
+        "map",
+        "archdsl.components.map.grn.spec:Grn",
+        "Global response norm: each channel scaled by its strength over the map, relative to that of all channels.",
+    ),
+    "groupnorm": (
+        "map",
+        "archdsl.components.map.groupnorm.spec:GroupNorm",
+        "Group norm: each group of channels over all positions of an image.",
     ),
     "halo": (
         "token",
@@ -75,6 +115,11 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "archdsl.components.map.linear.spec:Linear",
         "Linear map of the channels, at each position of a map.",
     ),
+    "linear_attention": (
+        "token",
+        "archdsl.components.token.linear_attention.spec:LinearAttention",
+        "Linear attention: queries and keys are projected and made positive, the values are the map itself.",
+    ),
     "maxpool": (
         "map",
         "archdsl.components.map.maxpool.spec:MaxPool",
@@ -89,6 +134,11 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "channel",
         "archdsl.components.channel.mlp.spec:Mlp",
         "Two linear maps of the channels with an activation between them.",
+    ),
+    "multi_order": (
+        "token",
+        "archdsl.components.token.multi_order.spec:MultiOrder",
+        "Multi-order mixing: half of the channels through a near and a far path of convolutions, each gated.",
     ),
     "patch_embed": (
         "map",
@@ -129,6 +179,16 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "map",
         "archdsl.components.map.squeeze_excite.spec:SqueezeExcite",
         "Squeeze and excitation: each channel times a gate that two linear maps make of the pooled map.",
+    ),
+    "strip": (
+        "token",
+        "archdsl.components.token.strip.spec:Strip",
+        "Strip self-attention: queries and keys have few channels, keys and values few positions.",
+    ),
+    "wave": (
+        "channel",
+        "archdsl.components.channel.wave.spec:Wave",
+        "Wave-based aggregation: amplitudes times phases, that of the strongest channel added, turned in pairs.",
     ),
     "window_attention": (
         "token",

@@ -1,0 +1,1 @@
+"""Channels mixed as waves of an amplitude and a phase."""

@@ -1,0 +1,48 @@
+"""Convolutions that start with a deviation of sqrt(2 / fan out), and what SpaRTAN's mixers are made of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import nn
+
+
+def fan_out_convolution(
+    inputs: int, outputs: int, kernel: int = 1, *, groups: int = 1, dilation: int = 1, bias: bool = True
+) -> nn.Conv2d:
+    """A square convolution, odd and centred, that keeps the size of the map.
+
+    Its weights start normal with a deviation of sqrt(2 / fan out), where an input channel reaches
+    kernel * kernel * outputs / groups numbers; its bias starts at zero.
+    """
+    side = dilation * (kernel // 2)
+    made = nn.Conv2d(inputs, outputs, kernel, padding=side, dilation=dilation, groups=groups, bias=bias)
+    nn.init.normal_(made.weight, std=(2 * groups / (kernel * kernel * outputs)) ** 0.5)
+    if made.bias is not None:
+        nn.init.zeros_(made.bias)
+    return made
+
+
+def bare_convolution(channels: int, *, groups: int, dilation: int = 1) -> nn.Sequential:
+    """A 3x3 convolution from as many channels to as many, without a bias."""
+    conv = fan_out_convolution(channels, channels, 3, groups=groups, dilation=dilation, bias=False)
+    return nn.Sequential(OrderedDict(conv=conv))
+
+
+def normed_convolution(channels: int, *, groups: int, dilation: int = 1, eps: float) -> nn.Sequential:
+    """A 3x3 convolution from as many channels to as many, batch norm, gelu."""
+    conv = fan_out_convolution(channels, channels, 3, groups=groups, dilation=dilation, bias=False)
+    return nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(channels, eps=eps), act=nn.GELU()))
+
+
+def gate(channels: int, squeezed: int) -> nn.Sequential:
+    """A number between 0 and 1 for each channel of a map [B, C, H, W], from its mean: [B, C, 1, 1]."""
+    return nn.Sequential(
+        OrderedDict(
+            pool=nn.AdaptiveAvgPool2d(1),
+            squeeze=fan_out_convolution(channels, squeezed),
+            act=nn.ReLU(),
+            expand=fan_out_convolution(squeezed, channels),
+            sigmoid=nn.Sigmoid(),
+        )
+    )

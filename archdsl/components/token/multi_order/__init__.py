@@ -1,0 +1,1 @@
+"""Convolutions of two orders, gated."""

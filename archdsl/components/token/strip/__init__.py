@@ -1,0 +1,1 @@
+"""Attention with narrow queries and keys, to a reduced map."""
