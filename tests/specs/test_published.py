@@ -40,7 +40,8 @@ def _name(row: dict[str, object]) -> str:
 @pytest.mark.parametrize("row", ROWS, ids=_name)
 def test_the_closed_form_has_the_published_counts(row: dict[str, object]) -> None:
     spec = archdsl.load(ROOT / "specs" / f"{row['spec']}.arch", at=_size(str(row["at"])))
-    assert (spec.params, spec.flops) == (row["params"], row["flops"])
+    # a row has no operations where there are none to compare with
+    assert (spec.params, spec.flops) == (row["params"], row.get("flops", spec.flops))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,8 @@ def test_the_closed_form_has_the_published_counts(row: dict[str, object]) -> Non
 )
 def test_fvcore_measures_the_published_counts(row: dict[str, object]) -> None:
     counted = archdsl.count(ROOT / "specs" / f"{row['spec']}.arch", at=_size(str(row["at"])))
-    assert (counted.params, counted.flops, counted.flops_fvcore) == (row["params"], row["flops"], row["flops"])
+    flops = row.get("flops", counted.flops)
+    assert (counted.params, counted.flops, counted.flops_fvcore) == (row["params"], flops, flops)
     assert counted.comparison.equal, counted.comparison.differing
 
 
@@ -66,6 +68,8 @@ def test_every_spec_holds_what_it_expects_and_says_nothing_else(path: Path) -> N
     wanted = {(quantity, exact) for quantity in ("params", "flops") for exact in (True, *published)}
     if "FLOPs were not published" in _opening(path):
         wanted.discard(("flops", False))
+    if "only the parameters can be compared" in _opening(path):
+        wanted -= {("flops", False), ("flops", True)}
     assert kinds == wanted
 
 
