@@ -37,3 +37,11 @@ class PaddedConvolution(nn.Conv2d):
             top, bottom, left, right = padding(size, Size(*self.kernel_size), Size(*self.stride), "same")
             x = F.pad(x, (left, right, top, bottom)) if max(bottom, right) > 0 else x
         return super().forward(x)
+
+
+def start_by_fan_out(convolution: nn.Conv2d) -> None:
+    """Draw the weights with deviation sqrt(2 / n), n numbers of the result reading each of the input; set the bias to zero."""
+    reached = convolution.weight[0, 0].numel() * convolution.out_channels // convolution.groups
+    nn.init.normal_(convolution.weight, std=(2 / reached) ** 0.5)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)

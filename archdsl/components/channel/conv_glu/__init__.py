@@ -1,0 +1,1 @@
+"""A gated linear unit whose gate sees the neighbours."""

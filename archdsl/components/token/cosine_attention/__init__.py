@@ -1,0 +1,1 @@
+"""Attention by the cosine of queries and keys."""
