@@ -29,6 +29,7 @@ _TYPES = {
     "Size": "size",
     "Component": "component",
     "floats": "list of numbers",
+    "pairs": "list of pairs of whole numbers",
 }
 _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
 

@@ -40,6 +40,11 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "archdsl.components.token.channel_attention.spec:ChannelAttention",
         "Attention among the channels of a group, over all positions: linear in their number.",
     ),
+    "class_attention": (
+        "token",
+        "archdsl.components.token.class_attention.spec:ClassAttention",
+        "Class attention: the class token attends to all tokens, itself among them, and alone comes out.",
+    ),
     "class_token": (
         "map",
         "archdsl.components.map.class_token.spec:ClassToken",
@@ -84,6 +89,11 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "map",
         "archdsl.components.map.gelu.spec:Gelu",
         "Gaussian error linear unit, by the exact error function.",
+    ),
+    "gpsa": (
+        "token",
+        "archdsl.components.token.gpsa.spec:Gpsa",
+        "Gated positional self-attention: each head blends attention by content and by relative position.",
     ),
     "grn": (
         "map",
@@ -139,6 +149,11 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
         "token",
         "archdsl.components.token.multi_order.spec:MultiOrder",
         "Multi-order mixing: half of the channels through a near and a far path of convolutions, each gated.",
+    ),
+    "outlook": (
+        "token",
+        "archdsl.components.token.outlook.spec:Outlook",
+        "Outlook attention: the middle of a window says how its places are mixed; windows that overlap add up.",
     ),
     "patch_embed": (
         "map",

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from archdsl.schema.cost import FREE, Cost
 from archdsl.schema.field import Field, read_fields
+from archdsl.schema.grid import Grid
 from archdsl.schema.units import FeatureMap, Size
-from archdsl.source.record import dataclass
+from archdsl.source.record import dataclass, replace
 
 Slot = Literal["token", "channel", "map"]
 
@@ -62,13 +63,34 @@ class Component:
         """Shapes of the persistent buffers, likewise."""
         return {}
 
+    def undecayed(self) -> tuple[str, ...]:
+        """Names of weights that are published to be trained without weight decay, beside biases and all of one axis."""
+        return ()
+
     def fixed(self) -> bool:
         """Whether the module works only on maps of the size it was made for, such as one that holds a table of positions."""
         return False
 
+    def grids(self, x: FeatureMap) -> Mapping[str, Grid]:
+        """The weights that have an entry for each position of a grid, and how weights of another size are resized to it.
+
+        Only where the paper resizes them: it is done when it is asked for.
+        """
+        return {}
+
     def cost(self, x: FeatureMap) -> Cost:
         """Operations for one image of map `x`."""
         return FREE
+
+    def fused(self) -> Component:
+        """The component that computes the same in evaluation with its branches merged; itself where there is nothing to merge.
+
+        Its weights keep the names of those they replace. Where it is another one, the module has `fold() -> dict[str, Tensor]`,
+        the state of the fused module, or each part of it that differs has.
+        """
+        inner = {entry.name: getattr(self, entry.name) for entry in self.schema.fields if entry.type == "Component"}
+        changed = {name: value.fused() for name, value in inner.items() if value is not None and value.fused() != value}
+        return replace(self, **changed) if changed else self  # type: ignore[type-var]
 
 
 C = TypeVar("C", bound=type[Component])

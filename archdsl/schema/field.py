@@ -41,7 +41,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. `type` is one of `int`, `float`, `bool`, `str`, `Size`, `Component`, `floats`; `optional` admits `none`."""
+    """One field; `optional` admits `none`.
+
+    `type` is one of `int`, `float`, `bool`, `str`, `Size`, `Component`, `floats` (a list of numbers), `pairs` (a list of lists
+    of two whole numbers).
+    """
 
     name: str
     type: str
@@ -60,7 +64,8 @@ class Field:
         return self.default is MISSING
 
 
-_TYPES = {"int", "float", "bool", "str", "Size", "Component", "tuple[float, ...]"}
+_LISTS = {"tuple[float, ...]": "floats", "tuple[tuple[int, int], ...]": "pairs"}
+_TYPES = {"int", "float", "bool", "str", "Size", "Component", *_LISTS}
 
 
 def field(
@@ -113,6 +118,6 @@ def read_fields(cls: type[Any]) -> tuple[Field, ...]:
             raise TypeError(f"{cls.__name__}.{name}: a field is one of {known}, perhaps with `| None`, not {kind}")
         if "doc" not in metadata:
             raise TypeError(f"{cls.__name__}.{name} must be declared with archdsl.schema.field")
-        of = "floats" if kinds[0].startswith("tuple") else kinds[0]
+        of = _LISTS.get(kinds[0], kinds[0])
         found.append(Field(name=name, type=of, optional=optional, **metadata))
     return tuple(found)

@@ -21,9 +21,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from archdsl.components.folding import folded_state
 from archdsl.schema.component import Component, instantiate
+from archdsl.schema.defaults import found
 from archdsl.schema.units import FeatureMap, Size
-from archdsl.testing.case import Case, found, resolved
+from archdsl.testing.case import Case, resolved
 from archdsl.testing.site import Refused, shape_at
 from archdsl.testing.unseen import seen, unseen
 
@@ -201,6 +203,19 @@ class ComponentSuite:
         assert not lost, (
             f"in training no finite gradient reaches {lost}: use it in `forward`, and divide by nothing that can be 0"
         )
+
+    def test_the_fused_form_computes_the_same(self, case: Case) -> None:
+        spec = self._spec(case)
+        fused = spec.fused()
+        if fused == spec:
+            pytest.skip("nothing to fuse")
+        assert fused.fused() == fused, "what `fused` gives can be fused again: let it give the last form at once"
+        assert shape_at(fused, case.x) == shape_at(spec, case.x), "the fused form makes another map"
+        module, other = _stirred(self._module(case)).eval().double(), instantiate(fused, case.x).eval().double()
+        other.load_state_dict(folded_state(module))
+        x = _input(case.x).double()
+        with torch.no_grad():
+            _close(other(x), module(x), "the fused form computes something else: `fold` has to give its state")
 
     def test_copies_and_pickles(self, case: Case) -> None:
         module, x = self._module(case).eval(), _input(case.x)

@@ -30,6 +30,7 @@ class Mixer(Component):
     j: Size | None = field(doc="j")
     k: Component | None = field(doc="k")
     l: tuple[float, ...] | None = field(doc="l")
+    p: tuple[tuple[int, int], ...] | None = field(doc="p")
     m: Optional[int] = field(doc="m")
     n: Optional[Size] = field(doc="n")
 """
@@ -46,6 +47,7 @@ KINDS = [
     "Size",
     "Component",
     "floats",
+    "pairs",
     "int",
     "Size",
 ]
@@ -63,7 +65,7 @@ def made(text: str) -> type[Component]:
 def test_a_field_is_read_from_a_type_or_its_text(future: str) -> None:
     fields = read_fields(made(TEXT.format(future=future)))
     assert [entry.type for entry in fields] == KINDS
-    assert [entry.optional for entry in fields] == [False] * 8 + [True] * 6
+    assert [entry.optional for entry in fields] == [False] * 8 + [True] * 7
 
 
 @pytest.mark.parametrize("future", ["", "from __future__ import annotations"])

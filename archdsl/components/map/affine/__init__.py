@@ -1,0 +1,1 @@
+"""One learned factor and one learned shift a channel."""

@@ -1,0 +1,1 @@
+"""A large depthwise kernel with small dilated ones beside it."""

@@ -1,0 +1,1 @@
+"""Convolutions whose kernels come from a context."""
