@@ -1,0 +1,1 @@
+"""Attention of the class token to all tokens."""

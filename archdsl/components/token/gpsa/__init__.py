@@ -1,0 +1,1 @@
+"""Attention by content and by position, with a gate between them."""

@@ -1,0 +1,1 @@
+"""Attention that places are told by the position in their middle."""
