@@ -54,6 +54,15 @@ def overrides(value: Mapping[str, object] | None) -> Mapping[str, object] | None
     raise TypeError(f'`set` takes overrides by path, such as {{"s3.depth": 9}}, not {value!r}')
 
 
+def names(value: Sequence[str] | None, name: str) -> tuple[str, ...] | None:
+    """Several names, in their order."""
+    if value is None:
+        return None
+    if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(word, str) for word in value):
+        return tuple(value)
+    raise TypeError(f"`{name}` takes a list of names, not {value!r}")
+
+
 def path(value: PathLike, name: str = "spec") -> str:
     """A path as text."""
     found = os.fspath(value) if isinstance(value, str | os.PathLike) else None

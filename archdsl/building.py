@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, overload, runtime_checkable
 
 from archdsl import arguments
 from archdsl.api import Spec, load, loads
@@ -17,6 +17,7 @@ from archdsl.ir.counts import closed_form
 from archdsl.ir.library import packaged_specs
 from archdsl.lowering import artifact
 from archdsl.lowering.build import build_module
+from archdsl.lowering.extractor import FeatureExtractor, chosen, extract
 from archdsl.lowering.module import Backbone, lower
 from archdsl.source.diagnostic import SpecError
 
@@ -50,6 +51,7 @@ class Count:
         return f"Count({told}, flops_unseen={self.flops_unseen:_})"
 
 
+@overload
 def build(
     spec: Spec | PathLike,
     *,
@@ -59,23 +61,53 @@ def build(
     classes: int | None = None,
     set: Mapping[str, object] | None = None,
     seed: int = 0,
-) -> Backbone:
+    features: None = None,
+) -> Backbone: ...
+
+
+@overload
+def build(
+    spec: Spec | PathLike,
+    *,
+    weights: Weights | Stateful | None = None,
+    input: ImageLike | None = None,
+    at: SizeLike | None = None,
+    classes: int | None = None,
+    set: Mapping[str, object] | None = None,
+    seed: int = 0,
+    features: Sequence[str],
+) -> FeatureExtractor: ...
+
+
+def build(
+    spec: Spec | PathLike,
+    *,
+    weights: Weights | Stateful | None = None,
+    input: ImageLike | None = None,
+    at: SizeLike | None = None,
+    classes: int | None = None,
+    set: Mapping[str, object] | None = None,
+    seed: int = 0,
+    features: Sequence[str] | None = None,
+) -> Backbone | FeatureExtractor:
     """The module of a spec: eager, in evaluation mode, float32, on the CPU.
 
     Parameters
     ----------
     spec: a path, `FILE:NAME`, `@name`, or a loaded spec.
     weights: a path (.pth, .pt, .safetensors), a state dict, or a module that has one, in the published layout or archdsl's
-        own.
+        own. For another number of classes or channels of the image than is asked for by `classes`, `input` or `set`, the last
+        linear of the heads or the first convolution is left out, which a `WeightsWarning` tells.
     input: channels, height and width in pixels, in place of the spec's: `(3, 64, 64)` or `"3x64x64"`.
     at: height and width alone: `(64, 64)`, `"64x64"`, or `64` for a square.
     classes: number of classes, in place of the spec's.
     set: overrides by path, such as `{"s3.depth": 9}`.
     seed: of the initial weights, which follow the published initialisation; the same seed gives the same bits.
+    features: names of stages whose maps the module returns in place of logits, for dense tasks.
 
     Returns
     -------
-    A module that maps images [B, C, H, W] to logits [B, classes].
+    A module that maps images [B, C, H, W] to logits [B, classes]; with `features` to a list of maps, in the order asked for.
 
     Raises
     ------
@@ -92,12 +124,16 @@ def build(
     overrides |= arguments.overrides(set) or {}
     seed = arguments.whole(seed, "seed")
     state = _state(weights)
+    names = arguments.names(features, "features")
     found = _loaded(spec, overrides, at)
     if found.kind == "space":
         raise ValueError(f"`{found.name}` is a space; build one of its points: `build(space.arch(space.draw(seed)))`")
     if found.missed:
         raise SpecError(found.diagnostics)
-    return build_module(found.network, weights=state, seed=seed, keymap=keymap_of(found) if state is not None else None)
+    if names is not None:
+        chosen(found.network, names)
+    module = build_module(found.network, weights=state, seed=seed, keymap=keymap_of(found) if state is not None else None)
+    return module if names is None else extract(module, found.network, names)
 
 
 def count(spec: Spec | PathLike, *, at: SizeLike | None = None, set: Mapping[str, object] | None = None) -> Count:
@@ -138,6 +174,33 @@ def keymap_of(spec: Spec) -> Path | None:
             if path.is_file():
                 return path
     return None
+
+
+def wanted_of(spec: Spec, *, resize: bool = False, warn: Callable[[str], None] = warn_of_weights) -> Wanted:
+    """How weights are read for a spec: what was overridden in it may be otherwise in them."""
+    attributes = spec.model.place.attributes
+    names: dict[Other, str] = {"classes": "classes", "channels": "input"}
+    other = [
+        what for what, name in names.items() if name in attributes and attributes[name].name.span.source.name == f"--set {name}"
+    ]
+    return Wanted(other, resize, packaged_layouts, warn)
+
+
+def packaged_layouts() -> Iterator[Known]:
+    """The tensors of every packaged spec, in archdsl's own layout and in the published one where it has a key map."""
+    keymaps: dict[Path, KeyMap] = {}
+    for name in packaged_names():
+        try:
+            spec = load(f"@{name}")
+            own = {**weights_of(spec.network), **buffers(spec.network)}
+            yield Known(name, "own", own)
+            path = keymap_of(spec)
+            if path is not None:
+                keymap = keymaps[path] if path in keymaps else keymaps.setdefault(path, read_keymap(path))
+                yield Known(name, "official", {entry.official: entry.shape for entry in keymap.entries(own)})
+        except SpecError:
+            # what is wrong with another spec is told where that one is used
+            continue
 
 
 def _state(weights: Weights | Stateful | None) -> Weights | None:

@@ -83,7 +83,8 @@ class Network:
     (`Placed`), by name. `reads` has, for each value, the value it is given: the one that comes in where its part does not
     begin with a `Read`; "" is the output of the stem (of the image, where there is no stem).
     `trained_only` names the heads that `logits` does not reach. `logits` is what evaluation returns, over the heads.
-    `preprocess` is what the images of its published weights went through.
+    `preprocess` is what the images of its published weights went through. `training_form` is, of a fused network, the one
+    that it was made of.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Network:
     logits: Placed
     trained_only: frozenset[str] = frozenset()
     preprocess: Preprocess | None = None
+    training_form: Network | None = None
 
 
 def leaves(placed: Placed | None, level: str = "") -> Iterator[tuple[str, Placed]]:
@@ -152,6 +154,11 @@ def weights(network: Network) -> dict[str, tuple[int, ...]]:
     return {
         f"{key}.{name}": shape for key, leaf in network_leaves(network) for name, shape in leaf.leaf.weights(leaf.x).items()
     }
+
+
+def undecayed(network: Network) -> frozenset[str]:
+    """Names in the state_dict of the weights that the papers train without decay, beside biases and those of one axis."""
+    return frozenset(f"{key}.{name}" for key, leaf in network_leaves(network) for name in leaf.leaf.undecayed())
 
 
 def buffers(network: Network) -> dict[str, tuple[int, ...]]:

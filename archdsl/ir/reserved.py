@@ -33,6 +33,7 @@ RESERVED: Final = frozenset(
         "_named_members",
         "_non_persistent_buffers_set",
         "_parameters",
+        "_recompute",
         "_register_load_state_dict_pre_hook",
         "_register_state_dict_hook",
         "_replicate_for_data_parallel",

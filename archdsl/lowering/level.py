@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from archdsl.ir.reserved import is_reserved, other_name
 from archdsl.lowering.names import escaped_name
+from archdsl.lowering.recompute import recomputed
 from archdsl.lowering.steps import Identity, Step, Values, escaped
 from archdsl.source.diagnostic import Diagnostic, SpecError
 
@@ -31,14 +33,31 @@ class Level(nn.Module):
 
 
 class Block(Level):
-    """A block of a stage; `drop_rate` is the probability with which its residual branches are dropped for an image."""
+    """A block of a stage.
+
+    `drop_rate` is the probability with which its residual branches are dropped for an image. With `_recompute` nothing
+    inside it is kept for the backward pass.
+    """
 
     def __init__(self, children: Mapping[str, nn.Module], step: Step, drop_rate: float) -> None:
         super().__init__(children, step)
         self.drop_rate = drop_rate
+        self._recompute = False
+
+    def forward(self, x: Tensor, values: Values | None = None) -> Tensor:
+        if self._recompute and self.training and torch.is_grad_enabled():
+            return recomputed(super().forward, self, x, values)
+        return super().forward(x, values)
 
     def extra_repr(self) -> str:
         return f"drop_rate={self.drop_rate:.4g}"
+
+
+def set_recompute(module: nn.Module, enable: bool) -> None:
+    """Switch gradient checkpointing of all blocks in a module."""
+    for level in module.modules():
+        if isinstance(level, Block):
+            level._recompute = enable
 
 
 def escape_level(level: Level) -> None:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from archdsl.arguments import whole
 from archdsl.ir import part as parts
-from archdsl.ir.network import Network, Placed, PlacedStage
+from archdsl.ir.network import Network, Placed, PlacedStage, undecayed
 from archdsl.lowering import grow
+from archdsl.lowering.classifier import classifier
 from archdsl.lowering.features import Feature, feature_info
 from archdsl.lowering.images import Images
-from archdsl.lowering.level import Level, escape_level
+from archdsl.lowering.level import Level, escape_level, set_recompute
 from archdsl.lowering.memory import refuse_beyond_memory, weight_bytes
+from archdsl.lowering.places import Places
 from archdsl.lowering.plan import Plan, module_path, plans, wanted_values
 from archdsl.lowering.steps import Chain, Enter
-from archdsl.schema.component import Component
-from archdsl.schema.units import FeatureMap
 
 Features = Tensor | dict[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Classifier:
-    """The last linear of a head: the names that lead to it, its component and the map it reads."""
-
-    path: tuple[str, ...]
-    spec: Component
-    x: FeatureMap
 
 
 class Backbone(nn.Module):
@@ -64,7 +55,9 @@ class Backbone(nn.Module):
         if self._output is None:
             self.logits = grow.level(network.logits, "logits", seed)
         self._plans = {training: plans(network, wanted_values(network, training=training)) for training in (False, True)}
-        self._classifiers = {name: _classifier(network, name) for name in network.heads}
+        self._undecayed = undecayed(network)
+        self.places = Places.of(network)
+        self._classifiers = {name: classifier(network, name) for name in network.heads}
 
     def forward(self, images: Tensor) -> Tensor | dict[str, Tensor]:
         """Logits [B, classes] of images [B, C, H, W]; in training with several heads their outputs by name.
@@ -118,27 +111,33 @@ class Backbone(nn.Module):
         classes, seed = whole(classes, "classes"), whole(seed, "seed")
         if classes < 0:
             raise ValueError(f"the number of classes is 0 or more, not {classes}")
-        for name, classifier in self._classifiers.items():
-            if classifier is None:
+        for name, found in self._classifiers.items():
+            if found is None:
                 raise ValueError(f"head `{name}` of `{self.name}` does not end in a `linear`: it has no classifier to replace")
-        for classifier in self._classifiers.values():
-            assert classifier is not None
-            level = self.get_submodule(".".join(classifier.path[:-1]))
-            last = classifier.path[-1]
+        for found in self._classifiers.values():
+            assert found is not None
+            level = self.get_submodule(".".join(found.path[:-1]))
+            last = found.path[-1]
             fresh: nn.Module = nn.Identity()
             if classes:
-                spec = replace(classifier.spec, out=classes)  # type: ignore[call-arg]
-                fresh = grow.component(spec, classifier.x, ".".join(classifier.path), seed)
+                spec = replace(found.spec, out=classes)  # type: ignore[call-arg]
+                fresh = grow.component(spec, found.x, ".".join(found.path), seed)
                 like = next(level.get_submodule(last).parameters(), None)
                 like = next(self.parameters(), torch.empty(0)) if like is None else like
                 fresh = fresh.to(device=like.device, dtype=like.dtype)
             level._modules[last] = fresh.train(self.training)
         self.num_classes = classes
 
-    @property
-    def classifiers(self) -> tuple[tuple[str, ...], ...]:
-        """The last linears of the heads, each by the names that lead to it."""
-        return tuple(found.path for found in self._classifiers.values() if found is not None)
+    def set_grad_checkpointing(self, *, enable: bool = True) -> None:
+        """Keep of each block only what it reads, and compute the rest again in the backward pass: less memory, more time."""
+        set_recompute(self, enable)
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of the parameters that are published to be trained without weight decay, as optimizers of timm ask for them.
+
+        These are biases, all parameters of one axis (norms, scales), and what the papers name beside, such as position tables.
+        """
+        return {name for name, value in self.named_parameters() if value.ndim <= 1 or name in self._undecayed}
 
 
 def lower(network: Network, *, seed: int = 0) -> Backbone:
@@ -184,18 +183,3 @@ def _stage(stage: PlacedStage, key: str, seed: int) -> Level:
     if stage.tail is not None:
         children["tail"] = grow.level(stage.tail, f"{key}.tail", seed)
     return Level(children, Chain(tuple(Enter(name) for name in children)))
-
-
-def _classifier(network: Network, name: str) -> Classifier | None:
-    """Where a head ends in a `linear`, its place."""
-    placed = network.values[name]
-    assert isinstance(placed, Placed)
-    path = module_path(network, name)
-    while not isinstance(placed.part, parts.Leaf):
-        path = (*path, placed.name) if placed.name else path
-        if not isinstance(placed.part, parts.Chain) or not placed.children:
-            return None
-        placed = placed.children[-1]
-    if placed.leaf.schema.name != "linear":
-        return None
-    return Classifier((*path, placed.name or "linear"), placed.leaf, placed.x)

@@ -42,7 +42,7 @@ def plans(network: Network, wanted: Sequence[str]) -> tuple[Plan, Plan]:
     before = [name for name in order if name not in after]
     boundary = {source for name in after for source in sources(network, name)} | set(wanted)
     between = tuple(name for name in ("", *before) if name in boundary)
-    return _plan(network, before, between), _plan(network, after, tuple(wanted))
+    return plan(network, before, between), plan(network, after, tuple(wanted))
 
 
 def wanted_values(network: Network, *, training: bool) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def module_path(network: Network, name: str) -> tuple[str, ...]:
     return ("head",) if len(network.heads) == 1 else ("head", name)
 
 
-def _plan(network: Network, names: Sequence[str], left: tuple[str, ...]) -> Plan:
+def plan(network: Network, names: Sequence[str], left: tuple[str, ...]) -> Plan:
     steps: list[Compute] = []
     needed = set(left)
     for name in reversed(names):

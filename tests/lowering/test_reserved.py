@@ -30,7 +30,7 @@ def test_every_attribute_of_a_module_with_named_children_is_reserved(owner: Leve
 
 def test_a_level_has_no_more_attributes_than_needed() -> None:
     own = set(dir(Block({}, Identity(), 0.0))) - set(dir(Level.__base__()))
-    assert {name for name in own if not name.startswith("__")} == {"step", "drop_rate"}
+    assert {name for name in own if not name.startswith("__")} == {"step", "drop_rate", "_recompute"}
 
 
 @pytest.mark.parametrize(

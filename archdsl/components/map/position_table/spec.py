@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
+from archdsl.schema.grid import Grid
 from archdsl.schema.units import FeatureMap
 from archdsl.source.record import dataclass
 
@@ -28,6 +29,12 @@ class PositionTable(Component):
         if x.size is not None and not x.tokens:
             return {"weight": (*x.size, x.channels)}
         return {"weight": (x.positions, x.channels)}
+
+    def undecayed(self) -> tuple[str, ...]:
+        return ("weight",)
+
+    def grids(self, x: FeatureMap) -> Mapping[str, Grid]:
+        return {"weight": Grid(x.size, extra=x.extra)} if x.size is not None else {}
 
     def fixed(self) -> bool:
         return True

@@ -34,3 +34,6 @@ class Registers(Component):
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
         return {"weight": (self.count, x.channels)}
+
+    def undecayed(self) -> tuple[str, ...]:
+        return ("weight",)
