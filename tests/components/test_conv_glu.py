@@ -52,7 +52,8 @@ def test_is_a_gate_that_sees_the_neighbours(kernel: Size) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channels", "ratio", "half"), [(48, 8, 256), (96, 8, 512), (192, 4, 512), (72, 8, 384), (7, 1, 4), (10, 1.25, 8), (10, 1.1, 7)]
+    ("channels", "ratio", "half"),
+    [(48, 8, 256), (96, 8, 512), (192, 4, 512), (72, 8, 384), (7, 1, 4), (10, 1.25, 8), (10, 1.1, 7)],
 )
 def test_a_half_has_two_thirds_rounded_down(channels: int, ratio: float, half: int) -> None:
     x = FeatureMap(channels, Size(2, 2))

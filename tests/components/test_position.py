@@ -27,11 +27,13 @@ def test_each_distance_is_there_once(length: int, cells: int) -> None:
     found = offsets(length, cells)
     assert len(set(found.half_steps)) == len(found.half_steps) == distinct(length, cells)
     pairs = [2 * position - centre for position in range(length) for centre in centres(length, cells)]
-    assert [found.half_steps[index] for index in found.index] == pairs
+    assert [found.half_steps[index] for index in found.which] == pairs
     assert set(pairs) == set(found.half_steps)
 
 
-@pytest.mark.parametrize(("side", "cells", "count"), [(56, 7, 10816), (28, 7, 2704), (14, 7, 676), (7, 7, 169), (96, 12, 33856)])
+@pytest.mark.parametrize(
+    ("side", "cells", "count"), [(56, 7, 10816), (28, 7, 2704), (14, 7, 676), (7, 7, 169), (96, 12, 33856)]
+)
 def test_the_published_tables_have_as_many_rows(side: int, cells: int, count: int) -> None:
     assert rows(Size(side, side), Size(cells, cells)) == count
 

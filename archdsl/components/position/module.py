@@ -51,6 +51,6 @@ class PositionBias(nn.Module):
             steps = torch.tensor(found.half_steps, dtype=torch.float64) / 2 * (_RANGE / max(scale - 1, 1))
             compressed = steps.sign() * (steps.abs() + 1).log2() / torch.tensor(float(_RANGE)).log2()
             axes.append(compressed.to(like))
-            indices.append(torch.tensor(found.index, device=like.device))
+            indices.append(torch.tensor(found.which, device=like.device))
         table = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
         return table, *indices

@@ -17,7 +17,7 @@ class Offsets(NamedTuple):
     """The distances that occur along an axis, each once in order, and which of them each position has to each cell."""
 
     half_steps: tuple[int, ...]
-    index: tuple[int, ...]
+    which: tuple[int, ...]
 
 
 def centres(length: int, cells: int) -> tuple[int, ...]:
@@ -53,6 +53,11 @@ def rows(size: Size, cells: Size) -> int:
 def bias_weights(heads: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the weights of a `PositionBias`."""
     return {"fc1.weight": (HIDDEN, 2), "fc1.bias": (HIDDEN,), "fc2.weight": (heads, HIDDEN), "fc2.bias": (heads,)}
+
+
+def bias_undecayed() -> tuple[str, ...]:
+    """Those of them that are published to be trained without weight decay, beside biases."""
+    return ("fc1.weight", "fc2.weight")
 
 
 def bias_linear(size: Size, cells: Size, heads: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archdsl.components.position.offsets import bias_linear, bias_weights
+from archdsl.components.position.offsets import bias_linear, bias_undecayed, bias_weights
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import field
@@ -17,7 +17,9 @@ from archdsl.source.record import dataclass
 class Aggregated(Component):
     """Pixel-focused attention: each position attends to its neighbours and to the pooled map, in one softmax."""
 
-    window: Size = field(default=Size(3, 3), ge=1, doc="height and width of the neighbourhood, odd; places outside are left out")
+    window: Size = field(
+        default=Size(3, 3), ge=1, doc="height and width of the neighbourhood, odd; places outside are left out"
+    )
     reduction: int | None = field(
         default=None, ge=1, doc="height and width of the map over those of the pooled map, rounded down; either this or `pool`"
     )
@@ -78,6 +80,9 @@ class Aggregated(Component):
         for name, shape in (("q", (c, c)), ("kv", (2 * c, c)), ("reduce", (c, c, 1, 1)), ("norm", (c,)), ("proj", (c, c))):
             shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
         return {**shapes, **{f"position.{name}": shape for name, shape in bias_weights(heads).items()}}
+
+    def undecayed(self) -> tuple[str, ...]:
+        return ("temperature", "query_embedding", "local_bias", *(f"position.{name}" for name in bias_undecayed()))
 
     def cost(self, x: FeatureMap) -> Cost:
         assert x.size is not None

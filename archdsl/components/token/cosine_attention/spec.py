@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archdsl.components.position.offsets import bias_linear, bias_weights
+from archdsl.components.position.offsets import bias_linear, bias_undecayed, bias_weights
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import field
@@ -39,6 +39,9 @@ class CosineAttention(Component):
             "proj.bias": (c,),
             **{f"position.{name}": shape for name, shape in bias_weights(heads).items()},
         }
+
+    def undecayed(self) -> tuple[str, ...]:
+        return ("temperature", "query_embedding", *(f"position.{name}" for name in bias_undecayed()))
 
     def cost(self, x: FeatureMap) -> Cost:
         assert x.size is not None
