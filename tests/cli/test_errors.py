@@ -23,6 +23,7 @@ ELSEWHERE = {
     "not-a-build": "lowering/test_artifact.py",
     "out-of-memory": "lowering/test_memory.py",
     "parity-failed": "lowering/test_export.py",
+    "unknown-feature": "lowering/test_extractor.py",
 }
 # their pages show calls that take a checkpoint, a package, or a machine without a compiler
 NO_SPEC = {
