@@ -13,8 +13,8 @@ from archdsl.api import Spec, load, loads
 from archdsl.arguments import ImageLike, PathLike, SizeLike
 from archdsl.budget.compare import Comparison, compare
 from archdsl.budget.fvcore_count import measure
+from archdsl.checkpoints import keymap_of, wanted_of
 from archdsl.ir.counts import closed_form
-from archdsl.ir.library import packaged_specs
 from archdsl.lowering import artifact
 from archdsl.lowering.build import build_module
 from archdsl.lowering.extractor import FeatureExtractor, chosen, extract
@@ -62,6 +62,7 @@ def build(
     set: Mapping[str, object] | None = None,
     seed: int = 0,
     features: None = None,
+    resize: bool = False,
 ) -> Backbone: ...
 
 
@@ -76,6 +77,7 @@ def build(
     set: Mapping[str, object] | None = None,
     seed: int = 0,
     features: Sequence[str],
+    resize: bool = False,
 ) -> FeatureExtractor: ...
 
 
@@ -89,6 +91,7 @@ def build(
     set: Mapping[str, object] | None = None,
     seed: int = 0,
     features: Sequence[str] | None = None,
+    resize: bool = False,
 ) -> Backbone | FeatureExtractor:
     """The module of a spec: eager, in evaluation mode, float32, on the CPU.
 
@@ -104,6 +107,7 @@ def build(
     set: overrides by path, such as `{"s3.depth": 9}`.
     seed: of the initial weights, which follow the published initialisation; the same seed gives the same bits.
     features: names of stages whose maps the module returns in place of logits, for dense tasks.
+    resize: position tables of weights for another size are resized as the papers do, which a `WeightsWarning` tells.
 
     Returns
     -------
@@ -132,7 +136,9 @@ def build(
         raise SpecError(found.diagnostics)
     if names is not None:
         chosen(found.network, names)
-    module = build_module(found.network, weights=state, seed=seed, keymap=keymap_of(found) if state is not None else None)
+    module = build_module(
+        found.network, weights=state, seed=seed, keymap=keymap_of(found), wanted=wanted_of(found, resize=resize)
+    )
     return module if names is None else extract(module, found.network, names)
 
 
@@ -163,44 +169,6 @@ def load_build(folder: PathLike) -> Backbone:
     SpecError: the folder holds no build, or its files were changed since.
     """
     return artifact.load_build(Path(arguments.path(folder, "folder")), lambda text: loads(text).network)
-
-
-def keymap_of(spec: Spec) -> Path | None:
-    """The key map of a spec's published layout: its own, or that of the nearest base that has one."""
-    folders = [spec.path.parent] if spec.path else []
-    for name in spec.model.lineage:
-        for folder in (*folders, packaged_specs()):
-            path = folder / f"{name}.keys.yaml"
-            if path.is_file():
-                return path
-    return None
-
-
-def wanted_of(spec: Spec, *, resize: bool = False, warn: Callable[[str], None] = warn_of_weights) -> Wanted:
-    """How weights are read for a spec: what was overridden in it may be otherwise in them."""
-    attributes = spec.model.place.attributes
-    names: dict[Other, str] = {"classes": "classes", "channels": "input"}
-    other = [
-        what for what, name in names.items() if name in attributes and attributes[name].name.span.source.name == f"--set {name}"
-    ]
-    return Wanted(other, resize, packaged_layouts, warn)
-
-
-def packaged_layouts() -> Iterator[Known]:
-    """The tensors of every packaged spec, in archdsl's own layout and in the published one where it has a key map."""
-    keymaps: dict[Path, KeyMap] = {}
-    for name in packaged_names():
-        try:
-            spec = load(f"@{name}")
-            own = {**weights_of(spec.network), **buffers(spec.network)}
-            yield Known(name, "own", own)
-            path = keymap_of(spec)
-            if path is not None:
-                keymap = keymaps[path] if path in keymaps else keymaps.setdefault(path, read_keymap(path))
-                yield Known(name, "official", {entry.official: entry.shape for entry in keymap.entries(own)})
-        except SpecError:
-            # what is wrong with another spec is told where that one is used
-            continue
 
 
 def _state(weights: Weights | Stateful | None) -> Weights | None:

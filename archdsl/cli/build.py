@@ -26,6 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     add_spec(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="the folder to write (build/NAME)")
     parser.add_argument("--weights", metavar="FILE", help="a checkpoint, in the published layout or archdsl's own")
+    parser.add_argument("--resize", action="store_true", help="resize position tables of weights for another size")
     parser.add_argument("--classes", metavar="N", help="as --set classes=N")
     parser.add_argument("--seed", metavar="N", default="0", help="of the initial weights (0)")
     parser.add_argument("--compile", action="store_true", help="also compile with inductor, and compare")
@@ -94,7 +95,7 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
         progress.step("loading torch")
         from archdsl.budget.compare import compare
         from archdsl.budget.fvcore_count import measure
-        from archdsl.building import keymap_of
+        from archdsl.checkpoints import keymap_of, wanted_of
         from archdsl.ir.counts import closed_form
         from archdsl.lowering.artifact import Provenance, write_build
         from archdsl.lowering.build import build_module
@@ -108,7 +109,7 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
             weights=args.weights,
             seed=args.seed,
             keymap=keymap_of(spec) if args.weights else None,
-            warn=warnings.append,
+            wanted=wanted_of(spec, resize=args.resize, warn=warnings.append),
         )
         progress.step("counting with fvcore")
         with blamed():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from archdsl.ir.network import Network
-from archdsl.lowering.checkpoint import Weights, warn_of_weights
+from archdsl.lowering.checkpoint import Weights
 from archdsl.lowering.keymap import KeyMap
 from archdsl.lowering.module import Backbone, lower
+from archdsl.lowering.reading import Wanted
 from archdsl.lowering.weights import load_weights
 
 
@@ -18,7 +18,7 @@ def build_module(
     weights: Weights | None = None,
     seed: int = 0,
     keymap: KeyMap | Path | None = None,
-    warn: Callable[[str], None] = warn_of_weights,
+    wanted: Wanted | None = None,
 ) -> Backbone:
     """The eager module of a network, in evaluation mode, float32, on the CPU.
 
@@ -26,7 +26,7 @@ def build_module(
     ----------
     weights: a path or a state dict, in the own layout or, with a `keymap`, in the official one. None: initial weights.
     seed: of the initial weights.
-    warn: told what `load_weights` warns of; a `WeightsWarning` by default.
+    wanted: what may differ between the weights and the network, and who is told of it.
 
     Raises
     ------
@@ -34,5 +34,5 @@ def build_module(
     """
     module = lower(network, seed=seed)
     if weights is not None:
-        load_weights(module, weights, keymap, warn=warn)
+        load_weights(module, weights, keymap, wanted)
     return module.eval()

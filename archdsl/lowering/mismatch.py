@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal, TypeAlias
 
 from torch import Tensor
 
-from archdsl.lowering.keymap import COUNTER, Entry
-from archdsl.lowering.module import Backbone
+from archdsl.lowering.keymap import Entry
+from archdsl.lowering.likeness import Likeness
 from archdsl.source.diagnostic import Diagnostic, Note
 
 State = Mapping[str, Tensor]
@@ -19,41 +21,74 @@ _NUMBER = re.compile(r"\d+")
 _BLOCK = re.compile(r"stages\.([^.]+)\.(\d+)\.")
 
 
-def mismatch(
-    module: Backbone, layout: str, given: State, entries: Mapping[str, Entry], parts: State, misshapen: list[str]
-) -> Diagnostic:
-    """The error of weights that do not fit.
+# what a tensor depends on that may be otherwise in weights
+Kind: TypeAlias = Literal["classes", "channels", "size"]
 
-    Parameters
-    ----------
-    layout: the layout they were read in, as a reader calls it.
-    entries: the tensors of that layout by their names in it.
-    parts: what they are read into, likewise.
-    misshapen: the names of tensors that have another shape, or are of another kind.
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Weights that do not fit a target, and where.
+
+    `layout` is the one they were read in, as a reader calls it; `entries` has its tensors by name. `misshapen` are the names of
+    tensors that have another shape, or are of another kind, each with what it depends on and how many of it there are in
+    the weights and in the target, where that explains it. `counts` are own names of tensors of whole numbers.
     """
-    wanted = {name: entry.own for name, entry in entries.items()}
-    missing = [name for name in wanted if name not in given and name.rpartition(".")[2] != COUNTER]
-    unexpected = [name for name in given if name not in wanted]
-    shapes = [f"{name} is {_shape(given[name])}, not {_shape(parts[name])}" for name in misshapen]
-    groups = (("missing", missing), ("unexpected", unexpected), ("misshapen", shapes))
-    known = len(given) - len(unexpected)
-    notes = [Note(f"read in {layout}: {known} of the {len(given)} names fit")]
+
+    target: str
+    layout: str
+    given: State
+    entries: Mapping[str, Entry]
+    missing: Sequence[str]
+    unexpected: Sequence[str]
+    misshapen: Mapping[str, tuple[Kind, object, object] | None]
+    counts: frozenset[str] = frozenset()
+
+
+def mismatch(misfit: Misfit, whose: Likeness | None) -> Diagnostic:
+    """The error of weights that do not fit; `whose` is the packaged spec that they are most like."""
+    given, target = misfit.given, misfit.target
+    own = {name: entry.own for name, entry in misfit.entries.items()}
+    shapes = [f"{name} is {_shape(given[name])}, not {_wanted(misfit, name)}" for name in misfit.misshapen]
+    groups = (("missing", misfit.missing), ("unexpected", misfit.unexpected), ("misshapen", shapes))
+    known = len(given) - len(misfit.unexpected)
+    notes = [Note(f"read in {misfit.layout}: {known} of the {len(given)} names fit")]
     notes += [Note(f"{len(listed)} {word}: {_listed(listed)}") for word, listed in groups if listed]
     help = "are they the weights of another arch, or of other settings of this one?"
-    pairs = [(given[name], parts[name]) for name in misshapen]
-    summary = _depths(given, wanted, unexpected) or _width(pairs)
-    classifier = {f"{'.'.join(path)}.{part}" for path in module.classifiers for part in ("weight", "bias")}
-    if misshapen and {wanted[name] for name in misshapen} <= classifier and not missing and not unexpected:
-        classes = pairs[0][0].shape[0]
-        summary = f"they are for {classes} classes, the module is for {module.num_classes}"
-        help = f"build it for {classes} classes, then call `reset_classifier({module.num_classes})`"
+    summary = _depths(given, own, misfit.unexpected)
+    summary = summary or _width([(given[name], misfit.entries[name].own_shape) for name in misfit.misshapen])
+    kinds = dict.fromkeys(misfit.misshapen.values())
+    if kinds and None not in kinds and not misfit.missing and not misfit.unexpected:
+        told = [_told(*kind) for kind in kinds if kind]
+        summary, help = ("; ".join(texts) for texts in zip(*told, strict=True))
+    elif whose is not None and whose.exact and whose.spec == target:
+        summary = f"they fit `{target}` as it stands, without what was overridden" + (f"; {summary}" if summary else "")
+    elif whose is not None and whose.spec != target:
+        notes = [Note(summary), *notes] if summary else notes
+        summary = str(whose)
+        help = f"give the weights of `{target}`, or take `@{whose.spec}`"
     elif not known:
         summary = "they share no name"
-    message = f"the weights do not fit `{module.name}`" + (f": {summary}" if summary else "")
+    message = f"the weights do not fit `{target}`" + (f": {summary}" if summary else "")
     return Diagnostic("weights-mismatch", message, notes=tuple(notes), help=help)
 
 
-def _depths(given: State, wanted: Mapping[str, str], unexpected: list[str]) -> str:
+def _told(kind: Kind, there: object, here: object) -> tuple[str, str]:
+    """What is otherwise, and what to do about it."""
+    if kind == "size":
+        return (
+            f"their position table is for {there}, here it is for {here}",
+            "`--resize` (in Python `resize=True`) resizes it as the paper does",
+        )
+    what = "images of {} channels" if kind == "channels" else "{} classes"
+    option = f"`--classes {here}`" if kind == "classes" else "`--set input=...`"
+    left = "the head" if kind == "classes" else "the first convolution"
+    help = f"with {option} {left} is left out and the rest is loaded"
+    if kind == "classes":
+        help += f"; or build it for {there} classes, then call `reset_classifier({here})`"
+    return f"they are for {what.format(there)}, the module is for {here}", help
+
+
+def _depths(given: State, wanted: Mapping[str, str], unexpected: Sequence[str]) -> str:
     """Where stages have another number of blocks."""
     there: dict[str, set[int]] = {}
     here: dict[str, set[int]] = {}
@@ -72,7 +107,7 @@ def _depths(given: State, wanted: Mapping[str, str], unexpected: list[str]) -> s
     return "; ".join(differing[:_SHOWN])
 
 
-def _blocks_beyond(wanted: Mapping[str, str], unexpected: list[str]) -> Iterator[tuple[str, int]]:
+def _blocks_beyond(wanted: Mapping[str, str], unexpected: Sequence[str]) -> Iterator[tuple[str, int]]:
     """The blocks that unexpected names belong to: they differ from a wanted name in the number of the block alone."""
     places: dict[str, set[int]] = {}
     stages: dict[tuple[str, int, tuple[str, ...]], str] = {}
@@ -101,12 +136,12 @@ def _without(numbers: tuple[str, ...], place: int) -> tuple[str, ...]:
     return numbers[:place] + numbers[place + 1 :]
 
 
-def _width(pairs: list[tuple[Tensor, Tensor]]) -> str:
+def _width(pairs: list[tuple[Tensor, tuple[int, ...]]]) -> str:
     """One ratio between all shapes that differ."""
     sizes: set[tuple[int, int]] = set()
     for given, own in pairs:
-        differing = {(a, b) for a, b in zip(given.shape, own.shape, strict=False) if a != b}
-        if given.dim() != own.dim() or not differing:
+        differing = {(a, b) for a, b in zip(given.shape, own, strict=False) if a != b}
+        if given.dim() != len(own) or not differing:
             return ""
         sizes |= differing
     if len(pairs) < 2 or len({Fraction(a, b) for a, b in sizes if b}) != 1:
@@ -126,5 +161,14 @@ def _short(name: str) -> str:
 
 
 def _shape(tensor: Tensor) -> str:
-    shape = "x".join(map(str, tensor.shape)) or "one number"
+    shape = _written(tensor.shape)
     return shape if tensor.is_floating_point() else f"{shape} of {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _wanted(misfit: Misfit, name: str) -> str:
+    entry = misfit.entries[name]
+    return _written(entry.own_shape) + " of int64" * (entry.own in misfit.counts)
+
+
+def _written(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "one number"

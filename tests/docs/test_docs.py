@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     import archdsl
-    from archdsl.building import keymap_of
+    from archdsl.checkpoints import keymap_of
     from archdsl.lowering.weights import official_state
 
     made = tmp_path_factory.mktemp("reader")

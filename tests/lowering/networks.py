@@ -52,7 +52,7 @@ def routing(topk: int) -> Routing:
 
 
 GELU = Gelu()
-BATCHNORM = BatchNorm(1e-5, 0.1)
+BATCHNORM = BatchNorm(1e-5, 0.1, 1.0)
 LAYERNORM = LayerNorm(1e-6)
 MEAN = Mean()
 ATTENTION = Attention(heads=4, head_dim=None, qkv_bias=False, window=None, relative_bias=None, lepe=Size(5, 5), lepe_of="input")

@@ -13,7 +13,8 @@ from archdsl.lowering.checkpoint import WeightsWarning, read_weights
 from archdsl.lowering.keymap import KeyMap
 from archdsl.lowering.keymap_reading import keymap_from_text
 from archdsl.lowering.module import Backbone, lower
-from archdsl.lowering.weights import Layout, load_weights, official_state, save_weights
+from archdsl.lowering.reading import Layout, Wanted
+from archdsl.lowering.weights import load_weights, official_state, save_weights
 from archdsl.source.diagnostic import Diagnostic, SpecError
 from tests.lowering import networks
 
@@ -198,7 +199,10 @@ def test_another_number_of_classes_is_told_as_that(module: Backbone) -> None:
     found = refused(module.state_dict(), network=networks.small(classes=4))
     assert found.message.endswith("they are for 10 classes, the module is for 4")
     assert found.notes[1].message == "2 misshapen: head.linear.weight is 10x32, not 4x32, head.linear.bias is 10, not 4"
-    assert found.help == "build it for 10 classes, then call `reset_classifier(4)`"
+    assert found.help == (
+        "with `--classes 4` the head is left out and the rest is loaded; "
+        "or build it for 10 classes, then call `reset_classifier(4)`"
+    )
 
 
 def test_a_key_map_that_does_not_fit_matters_to_the_official_layout_only(module: Backbone, official: dict) -> None:
@@ -252,7 +256,7 @@ def test_of_several_sets_of_weights_it_is_said_which_is_taken(name: str, module:
     checkpoint = {name: other, "model": state, "optimizer": {"state": {0: {"step": torch.zeros(())}}, "param_groups": []}}
     said: list[str] = []
     again = lower(NETWORK)
-    load_weights(again, checkpoint, warn=said.append)
+    load_weights(again, checkpoint, wanted=Wanted(warn=said.append))
     assert equal(again, module)
     assert said == [f"the state dict holds several sets of weights: `model` is taken, `{name}` left aside"]
     with pytest.warns(WeightsWarning, match="`model` is taken"):

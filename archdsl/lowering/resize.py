@@ -1,0 +1,56 @@
+"""Weights with an entry for each position of a grid, made into those of a grid of another size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isqrt, prod
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from archdsl.schema.grid import Grid
+from archdsl.schema.units import Size
+
+
+def given_size(given: Sequence[int], own: Sequence[int], grid: Grid) -> Size | None:
+    """The grid that weights of the shape `given` are for, where they differ from the shape `own` in the grid alone.
+
+    Positions on one axis are those of a square, or of a grid in the proportions of the own one.
+    """
+    before, after = prod(own[: grid.axis]), _after(own, grid)
+    for axis, length in enumerate(given):
+        if prod(given[:axis]) == before and prod(given[axis + 1 :]) == after:
+            return _proportional(length - grid.extra, grid.size)
+    for axis in range(len(given) - 1):
+        if not grid.extra and prod(given[:axis]) == before and prod(given[axis + 2 :]) == after:
+            return Size(given[axis], given[axis + 1])
+    return None
+
+
+def resize(given: Tensor, own: Sequence[int], grid: Grid) -> Tensor:
+    """The weights at the size of `grid`, in the shape `own`; those of the extra tokens stay as they are."""
+    size = given_size(given.shape, own, grid)
+    assert size is not None
+    before, after = prod(own[: grid.axis]), _after(own, grid)
+    table = given.reshape(before, grid.extra + size.area, after)
+    extra, positions = table[:, : grid.extra], table[:, grid.extra :]
+    positions = positions.reshape(before, *size, after).permute(0, 3, 1, 2).to(torch.float32)
+    positions = F.interpolate(positions, size=tuple(grid.size), mode=grid.by, align_corners=False)
+    positions = positions.permute(0, 2, 3, 1).reshape(before, grid.size.area, after).to(given.dtype)
+    return torch.cat([extra, positions], dim=1).reshape(tuple(own))
+
+
+def _after(own: Sequence[int], grid: Grid) -> int:
+    return prod(own) // (prod(own[: grid.axis]) * (grid.extra + grid.size.area))
+
+
+def _proportional(count: int, like: Size) -> Size | None:
+    if count < 1:
+        return None
+    side = isqrt(count)
+    if side * side == count:
+        return Size(side, side)
+    height = isqrt(count * like.height // like.width)
+    fits = height > 0 and height * height * like.width == count * like.height and count % height == 0
+    return Size(height, count // height) if fits else None
