@@ -16,7 +16,7 @@ class Closed:
     """Parameters of all parts, and the cost of those that `logits` reaches, for one image.
 
     `parts` and `params_by_part` go by the levels of the state_dict: stem, stages, nodes, heads. `rest` is what the logits are
-    made with from several heads.
+    made with from several heads. `evaluated_params` are the parameters of the parts that `logits` reaches.
     """
 
     params: int
@@ -24,6 +24,7 @@ class Closed:
     parts: Mapping[str, Cost]
     params_by_part: Mapping[str, int]
     rest: Cost
+    evaluated_params: int
 
     @property
     def flops(self) -> int:
@@ -48,7 +49,8 @@ def closed_form(network: Network) -> Closed:
     """Add up a network. No weight is made and nothing is run."""
     reached = {"", *evaluated(network)}
     parts: dict[str, Cost] = {}
-    for level, name in part_levels(network).items():
+    levels = part_levels(network)
+    for level, name in levels.items():
         if name not in reached:
             parts[level] = FREE
         elif name:
@@ -58,7 +60,8 @@ def closed_form(network: Network) -> Closed:
             parts[level] = network.stem.cost
     rest = network.logits.cost
     params = params_by_part(network)
-    return Closed(sum(params.values()), Cost.total([*parts.values(), rest]), parts, params, rest)
+    needed = sum(count for level, count in params.items() if levels[level] in reached)
+    return Closed(sum(params.values()), Cost.total([*parts.values(), rest]), parts, params, rest, needed)
 
 
 def params(network: Network) -> int:

@@ -8,7 +8,9 @@ from math import ceil
 from typing import Literal
 
 from archdsl.ir.counts import Closed, closed_form, shares, short
+from archdsl.ir.fuse import fused
 from archdsl.ir.network import Network
+from archdsl.ir.rules import RULES, by_rule, is_fused
 from archdsl.lang import ast
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Note, Report, Reported, SpecError
@@ -19,7 +21,6 @@ from archdsl.source.text import Span
 
 UNITS = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 QUANTITIES = ("params", "flops")
-RULES = ("fvcore",)
 
 Overridden = Literal["no", "size", "values"]
 Status = Literal["holds", "fails", "recorded", "not checked"]
@@ -134,28 +135,36 @@ def check_expectations(
 
 
 class _Counted:
-    """The counts of a spec at the sizes asked for, each made once."""
+    """The counts of a spec at the sizes and in the forms asked for, each made once."""
 
     def __init__(self, network: Network | None, at: Callable[[Size], Network], report: Report) -> None:
         self.network = network
         self._at = at
         self._report = report
         self._full = False
-        self._found: dict[Size | None, Closed | None] = {None: closed_form(network) if network else None}
+        self._networks: dict[Size | None, Network | None] = {None: network}
         if network:
-            self._found[network.image.size] = self._found[None]
+            self._networks[network.image.size] = network
+        self._found: dict[tuple[Size | None, bool], Closed] = {}
 
-    def at(self, size: Size | None, span: Span) -> Closed:
-        """The counts at a size; raises `Reported` where the spec does not fit it, which is said once."""
-        if size not in self._found:
-            if len(self._found) > SIZES + 1:
+    def at(self, size: Size | None, span: Span, *, fuse: bool) -> Closed:
+        """The counts at a size, of the deploy form with `fuse`; raises `Reported` where the spec does not fit, said once."""
+        network = self._network(size, span)
+        key = (network.image.size, fuse)
+        if key not in self._found:
+            self._found[key] = closed_form(fused(network) if fuse else network)
+        return self._found[key]
+
+    def _network(self, size: Size | None, span: Span) -> Network:
+        if size not in self._networks:
+            if len(self._networks) > SIZES + 1:
                 if self._full:
                     raise Reported
                 self._full = True
                 self._report.fail("limit-exceeded", f"an arch says what it expects at most at {SIZES} other sizes", span)
-            self._found[size] = None
+            self._networks[size] = None
             try:
-                self._found[size] = closed_form(self._at(size)) if size else None
+                self._networks[size] = self._at(size) if size else None
             except SpecError as error:
                 cause = next(iter(error.diagnostics))
                 self._report.fail(
@@ -166,10 +175,10 @@ class _Counted:
                     notes=[Note(f"at {size}: {cause.message}{f' ({cause.label})' if cause.label else ''}", cause.span)],
                     help="name a size that fits, or leave the line out",
                 )
-        found = self._found[size]
-        if found is None:
+        network = self._networks[size]
+        if network is None:
             raise Reported
-        return found
+        return network
 
 
 def _checked(
@@ -192,8 +201,8 @@ def _checked(
     network = counts.network
     if network is None or overridden == "values" or (overridden == "size" and size != network.image.size):
         return told(None, "not checked")
-    found = counts.at(size, line.at.span if line.at else line.span)
-    counted = found.params if quantity == "params" else found.flops
+    found = counts.at(size, line.at.span if line.at else line.span, fuse=is_fused(rule))
+    counted = by_rule(found, quantity, rule)
     if counted in accepted:
         if because is not None:
             report.warn(

@@ -12,7 +12,6 @@ from random import Random
 from typing import Literal
 
 from archdsl.ir.base_point import BasePoint
-from archdsl.ir.counts import flops, params
 from archdsl.ir.decisions import Decision, Point, active, decisions_of
 from archdsl.ir.evaluate import Context, DomainKey
 from archdsl.ir.expect import amount, counted_by, quantity_of, size_at
@@ -22,6 +21,7 @@ from archdsl.ir.override import resized
 from archdsl.ir.points import Drawn, draw, told
 from archdsl.ir.require import COMPARE, check_requires
 from archdsl.ir.resolve import resolve
+from archdsl.ir.rules import counted
 from archdsl.ir.shapes import place
 from archdsl.ir.work import Work
 from archdsl.lang import ast
@@ -45,6 +45,7 @@ class Budget:
     operator: str
     limit: int
     at: Size | None
+    rule: str
     span: Span
 
     def holds(self, count: int) -> bool:
@@ -171,9 +172,9 @@ class Space:
 
     def within_budget(self, network: Network) -> bool:
         """Whether a network keeps every budget that names its size or none, by the closed form."""
-        counts = {"params": params(network), "flops": flops(network)}
         here = [budget for budget in self.budgets if budget.at in (None, network.image.size)]
-        return all(budget.holds(counts[budget.quantity]) for budget in here)
+        counts = {key: counted(network, *key) for key in dict.fromkeys((budget.quantity, budget.rule) for budget in here)}
+        return all(budget.holds(counts[budget.quantity, budget.rule]) for budget in here)
 
     def keeps_budgets(self, point: Point) -> bool:
         """Whether a point keeps every budget, each at its own size. Raises `SpecError` as `network` does."""
@@ -193,7 +194,7 @@ def _budget(line: ast.Budget, report: Report) -> Budget | None:
     with report.guard():
         quantity = quantity_of(line.quantity, report)
         number, _, _ = amount(line.value, report, quantity=quantity)
-        counted_by(line.by, report)
+        rule = counted_by(line.by, report)
         if line.operator in ("==", "!="):
             report.fail(
                 "wrong-type",
@@ -202,7 +203,7 @@ def _budget(line: ast.Budget, report: Report) -> Budget | None:
                 f"`{line.operator}` is none",
                 help="write `<=` or `>=`; two budgets bound a count from both sides",
             )
-        return Budget(quantity, line.operator, int(number), size_at(line.at, report), line.span)
+        return Budget(quantity, line.operator, int(number), size_at(line.at, report), rule, line.span)
     return None
 
 

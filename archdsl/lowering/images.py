@@ -5,15 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from archdsl.ir import part as parts
-from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, network_leaves, weights
+from archdsl.ir.network import Network, network_leaves, weights
+from archdsl.ir.part import Leaf, Part
 from archdsl.ir.shapes import place
+from archdsl.ir.unplace import NOWHERE, unplaced
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source.diagnostic import Report
 from archdsl.source.record import replace
-from archdsl.source.text import Source, Span
 
-_NOWHERE = Span(Source("", ""), 0, 0)
 # other sizes whose answer is kept
 _KEPT = 64
 
@@ -24,7 +23,7 @@ class Images:
     def __init__(self, network: Network) -> None:
         self.name = network.name
         self.image = network.image
-        self._arch = _arch(network)
+        self._arch = unplaced(network, _bare)
         self._weights = weights(network)
         self._fixed = any(leaf.leaf.fixed() for _, leaf in network_leaves(network))
         self._refused: dict[FeatureMap, str] = {}
@@ -70,55 +69,6 @@ class Images:
         return f": {found.message}, and {found.label}{help}"
 
 
-def _arch(network: Network) -> parts.Arch:
-    """The arch of a network, without the texts it was read from."""
-
-    def value(name: str) -> parts.Value:
-        placed = network.values[name]
-        assert isinstance(placed, Placed)
-        return parts.Value(name, _bare(placed.part), _NOWHERE)
-
-    def stage(name: str) -> parts.Stage:
-        placed = network.values[name]
-        assert isinstance(placed, PlacedStage)
-        known: dict[int, tuple[parts.Line, ...]] = {}
-        for block in placed.blocks:
-            known.setdefault(id(block), _lines(block))
-        blocks = tuple(
-            parts.Block(known[id(block)], rate) for block, rate in zip(placed.blocks, placed.drop_rates, strict=True)
-        )
-        # `dim` was checked, and does not depend on the size
-        return parts.Stage(name, None, _section(placed.source), _section(placed.down), blocks, _section(placed.tail), _NOWHERE)
-
-    return parts.Arch(
-        network.name,
-        network.image,
-        _NOWHERE,
-        network.classes,
-        _section(network.stem),
-        tuple(map(stage, network.stages)),
-        tuple(map(value, network.nodes)),
-        tuple(map(value, network.heads)),
-        _bare(network.logits.part),
-        _NOWHERE,
-    )
-
-
-def _lines(block: PlacedBlock) -> tuple[parts.Line, ...]:
-    return tuple(parts.Line(line.residual, _bare(line.body.part), _section(line.skip), _NOWHERE) for line in block.lines)
-
-
-def _section(placed: Placed | None) -> parts.Part | None:
-    return None if placed is None else _bare(placed.part)
-
-
-def _bare(part: parts.Part) -> parts.Part:
-    match part:
-        case parts.Leaf():
-            return replace(part, span=_NOWHERE, arguments={})
-        case parts.Chain() | parts.Sum() | parts.Split() | parts.Concat():
-            return replace(part, span=_NOWHERE, parts=tuple(map(_bare, part.parts)))
-        case parts.Fit():
-            return replace(part, span=_NOWHERE, part=_bare(part.part))
-        case _:
-            return replace(part, span=_NOWHERE)
+def _bare(part: Part) -> Part:
+    """A part without the text it was read from, which a module need not keep."""
+    return replace(part, span=NOWHERE, arguments={}) if isinstance(part, Leaf) else replace(part, span=NOWHERE)

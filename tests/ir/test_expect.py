@@ -96,7 +96,8 @@ def test_a_reason_that_is_not_needed() -> None:
         ("params = gelu", "wrong-unit", "gelu", ""),
         ("params = 1M at 224", "wrong-type", "224", ""),
         ("params = 1M at 0x0", "wrong-type", "0x0", ""),
-        ("params = 1M by fused", "unknown-rule", "fused", "rules are `fvcore`"),
+        ("params = 1M by thop", "unknown-rule", "thop", "rules are `conv_linear`, `deploy`, `fused`, `fvcore`"),
+        ("params = 1M by fuse", "unknown-rule", "fuse", "did you mean `fused`?"),
     ],
 )
 def test_wrong_lines(line: str, slug: str, guilty: str, help: str) -> None:
