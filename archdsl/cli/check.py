@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.cli import texts
@@ -11,7 +10,7 @@ from archdsl.cli.arguments import add_json, add_overrides
 from archdsl.cli.console import Console
 from archdsl.cli.files import spec_files
 from archdsl.cli.main import exit_code
-from archdsl.source.diagnostic import Report, SpecError
+from archdsl.source.diagnostic import SpecError
 
 if TYPE_CHECKING:
     from archdsl.api import Spec
@@ -46,7 +45,7 @@ def run(args: Namespace, console: Console) -> int:
     changed, at = overrides(args), size(args)
     found = api.check(specs, set=changed, at=at)
     if console.verbose:
-        for name in (each for path in specs for each in _models(path)):
+        for name in (each for path in specs for each in texts.models(path)):
             try:
                 console.reason(_counted(name, api.load(name, set=changed, at=at)))
             except SpecError:
@@ -57,20 +56,6 @@ def run(args: Namespace, console: Console) -> int:
     if not any(diagnostic.severity == "error" for diagnostic in found):
         console.say(f"{len(specs)} spec{'s' * (len(specs) != 1)} checked, no errors{console.elapsed()}")
     return exit_code(found)
-
-
-def _models(path: str) -> list[str]:
-    """Each arch and space that a path stands for, as it is named in a call."""
-    form = texts.form_of(path)
-    if path.startswith("@") or form is None or not Path(path).is_file():
-        return [path]
-    from archdsl.lang.ast import Arch, Space
-
-    report = Report()
-    source = texts.read(path, report)
-    file = texts.parse(source, form, report) if source else None
-    names = [item.name.id for item in file.items if isinstance(item, Arch | Space)] if file else []
-    return [f"{path}:{name}" for name in names] if len(names) > 1 else [path] * len(names)
 
 
 def _counted(name: str, spec: Spec) -> str:

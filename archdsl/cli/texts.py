@@ -55,6 +55,20 @@ def parse(source: Source, form: Form, report: Report) -> File | None:
         return None
 
 
+def models(path: str) -> list[str]:
+    """Each arch and space that a path stands for, as it is named in a call."""
+    form = form_of(path)
+    if path.startswith("@") or form is None or not Path(path).is_file():
+        return [path]
+    from archdsl.lang.ast import Arch, Space
+
+    report = Report()
+    source = read(path, report)
+    file = parse(source, form, report) if source else None
+    names = [item.name.id for item in file.items if isinstance(item, Arch | Space)] if file else []
+    return [f"{path}:{name}" for name in names] if len(names) > 1 else [path] * len(names)
+
+
 def reread(text: str, form: Form, file: File) -> File:
     """The syntax tree of a text that archdsl made of `file`; raises where the two differ, before anything is written."""
     from archdsl.source.text import Source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
 from archdsl.source.cells import safe, text_width
@@ -41,15 +41,19 @@ class Table:
 
     def text(self, *, unicode: bool = True) -> str:
         """Aligned columns. Without `unicode` the rules are ASCII."""
+        return "\n".join(self.filled(self.rows, unicode=unicode))
+
+    def filled(self, rows: Iterable[tuple[str, ...]], *, unicode: bool = True) -> Iterator[str]:
+        """The lines with other rows, each as soon as it is there, in columns as wide as the table's own rows need."""
         grid = [self._lines(row) for row in (self.header, *self.rows)]
         widths = [max((text_width(row[at]) for lines in grid for row in lines), default=0) for at in range(len(self.header))]
         rule = "  ".join(("─" if unicode else "-") * width for width in widths)
-        shown: list[str] = []
-        for index, lines in enumerate(grid):
-            if index == 1 or (self.total and index == len(grid) - 1):
-                shown.append(rule)
-            shown.extend("  ".join(map(self._pad, row, widths, range(len(widths)))).rstrip() for row in lines)
-        return "\n".join(shown)
+        yield from self._padded(self.header, widths)
+        last = len(self.rows) - 1 if self.total else 0
+        for index, row in enumerate(rows):
+            if index in (0, last):
+                yield rule
+            yield from self._padded(row, widths)
 
     def markdown(self) -> str:
         """A table of GitHub's Markdown."""
@@ -83,6 +87,10 @@ class Table:
 
     def _lines(self, row: Iterable[str]) -> list[tuple[str, ...]]:
         return list(zip_longest(*(safe(cell).split("\n") for cell in row), fillvalue=""))
+
+    def _padded(self, row: Iterable[str], widths: list[int]) -> Iterator[str]:
+        for line in self._lines(row):
+            yield "  ".join(map(self._pad, line, widths, range(len(widths)))).rstrip()
 
     def _pad(self, text: str, width: int, at: int) -> str:
         gap = " " * (width - text_width(text))

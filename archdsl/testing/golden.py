@@ -58,6 +58,12 @@ def distance(golden: Golden, logits: Tensor) -> float:
     return float(max(one_by_one, norm))
 
 
+def distance_of(golden: Golden, module: torch.nn.Module) -> float:
+    """As `distance`, of a module that holds the checkpoint; it is in evaluation mode afterwards."""
+    with torch.no_grad():
+        return distance(golden, module.eval()(golden_images(golden)))
+
+
 def assert_golden(golden: Golden, logits: Tensor) -> float:
     """Fail unless logits are within the tolerance of the published ones; return how far they are."""
     found = distance(golden, logits)

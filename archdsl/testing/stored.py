@@ -1,0 +1,103 @@
+"""Which goldens there are, by the specs they are of. Free of torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from archdsl.schema.units import Size
+from archdsl.source.diagnostic import Diagnostic, SpecError
+from archdsl.source.record import dataclass
+
+# beside the folder of the specs
+_BESIDE = Path("tests", "golden")
+_HELD = {
+    "model": str,
+    "input_shape": list,
+    "keys": list,
+    "logits_head": list,
+    "logits_std": float,
+    "logits_l2": float,
+    "tolerance": float,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A golden as its file tells it, without keys and logits; `name` is that of the file.
+
+    `fuse` says that it is of the deploy form, `tolerance` how far logits may be from it, in their standard deviations.
+    """
+
+    path: Path
+    name: str
+    model: str
+    source: str
+    size: Size
+    fuse: bool
+    tolerance: float
+
+
+class Goldens:
+    """The goldens of a folder, or, without one, of the folder `tests/golden` beside that of each spec. Each is read once.
+
+    Raises
+    ------
+    SpecError: `unreadable-file`, when the folder is not there, or a file in it says that it is of a spec and is no golden.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._read: dict[Path, Mapping[str, tuple[Stored, ...]]] = {}
+        if folder is not None and not folder.is_dir():
+            raise _unreadable(folder, "there is no such folder", "name the folder of the goldens")
+
+    def folder(self, spec: Path | None) -> Path | None:
+        """The folder for the spec at a path; None where there is none."""
+        if self._folder is not None:
+            return self._folder
+        if spec is None:
+            return None
+        # where the spec lies, not where a link to it does
+        found = Path(os.path.realpath(spec)).parent.parent / _BESIDE
+        return found if found.is_dir() else None
+
+    def of(self, name: str, spec: Path | None) -> tuple[Stored, ...]:
+        """The goldens of the arch `name`, whose spec lies at a path, by the names of their files."""
+        folder = self.folder(spec)
+        if folder is None:
+            return ()
+        if folder not in self._read:
+            self._read[folder] = _goldens(folder)
+        return self._read[folder].get(name, ())
+
+
+def _goldens(folder: Path) -> Mapping[str, tuple[Stored, ...]]:
+    found: dict[str, tuple[Stored, ...]] = {}
+    for path in sorted(folder.glob("*.json"), key=lambda path: path.stem):
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, "it is no JSON", "mend it, or move it elsewhere") from error
+        # those of a part alone name no spec
+        if isinstance(held, dict) and isinstance(held.get("spec"), str):
+            found[held["spec"]] = (*found.get(held["spec"], ()), _stored(path, held))
+    return found
+
+
+def _stored(path: Path, held: Mapping[str, Any]) -> Stored:
+    for name, kind in _HELD.items():
+        if not isinstance(held.get(name), (kind, int) if kind is float else kind):
+            raise _unreadable(path, f"it has no `{name}`", "`archdsl/testing/golden.py` tells what a golden holds")
+    shape = held["input_shape"]
+    if len(shape) != 4 or not all(isinstance(length, int) and length > 0 for length in shape):
+        raise _unreadable(path, "`input_shape` is no batch of images", "write `[2, 3, 224, 224]`")
+    source, fuse = str(held.get("source", "")), bool(held.get("fuse"))
+    return Stored(path, path.stem, held["model"], source, Size(shape[2], shape[3]), fuse, float(held["tolerance"]))
+
+
+def _unreadable(path: Path, reason: str, help: str) -> SpecError:
+    return SpecError([Diagnostic("unreadable-file", f"`{path.as_posix()}` cannot be read: {reason}", help=help)])
