@@ -6,20 +6,19 @@ from collections import OrderedDict
 
 from torch import nn
 
+from archdsl.components.convolution import start_by_fan_out
+
 
 def fan_out_convolution(
     inputs: int, outputs: int, kernel: int = 1, *, groups: int = 1, dilation: int = 1, bias: bool = True
 ) -> nn.Conv2d:
     """A square convolution, odd and centred, that keeps the size of the map.
 
-    Its weights start normal with a deviation of sqrt(2 / fan out), where an input channel reaches
-    kernel * kernel * outputs / groups numbers; its bias starts at zero.
+    It starts as `start_by_fan_out` does.
     """
     side = dilation * (kernel // 2)
     made = nn.Conv2d(inputs, outputs, kernel, padding=side, dilation=dilation, groups=groups, bias=bias)
-    nn.init.normal_(made.weight, std=(2 * groups / (kernel * kernel * outputs)) ** 0.5)
-    if made.bias is not None:
-        nn.init.zeros_(made.bias)
+    start_by_fan_out(made)
     return made
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from archdsl.components.map.conv.spec import Conv
 from archdsl.schema.component import Component
 from archdsl.schema.cost import Cost
+from archdsl.schema.defaults import with_defaults
 from archdsl.schema.units import FeatureMap, Size
 
 # by the names below the component, in the module's own order; each with the map that it reads
@@ -29,15 +29,9 @@ def cost_inside(inside: Inside) -> Cost:
     return Cost.total(spec.cost(x) for spec, x in inside.values())
 
 
-def part(cls: type[Component], fields: Mapping[str, Any]) -> Component:
-    """A component with these fields; the others have their defaults, which must be plain values."""
-    made: Component = cls(**{entry.name: fields.get(entry.name, entry.default) for entry in cls.schema.fields})
-    return made
-
-
 def same_convolution(kernel: int, out: int, *, groups: int = 1, bias: bool = True) -> Component:
     """A square convolution that keeps the size of the map; a dilated one has the same weights and cost."""
-    return part(Conv, {"kernel": Size(kernel, kernel), "out": out, "groups": groups, "bias": bias})
+    return with_defaults("conv", {"kernel": Size(kernel, kernel), "out": out, "groups": groups, "bias": bias})
 
 
 def gate_inside(name: str, x: FeatureMap, squeezed: int) -> dict[str, tuple[Component, FeatureMap]]:

@@ -10,13 +10,12 @@ from archdsl.components.inside import (
     cost_inside,
     gate_cost,
     gate_inside,
-    part,
     same_convolution,
     weights_inside,
 )
-from archdsl.components.map.batchnorm.spec import BatchNorm
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
+from archdsl.schema.defaults import with_defaults
 from archdsl.schema.field import field
 from archdsl.schema.units import FeatureMap
 from archdsl.source.record import dataclass
@@ -79,7 +78,7 @@ class Wave(Component):
             "theta": (same_convolution(1, hidden.channels), x),
             "proj": (same_convolution(1, hidden.channels), x),
             "conv.conv": (same_convolution(3, hidden.channels, groups=self.groups, bias=False), hidden),
-            "conv.norm": (part(BatchNorm, {"eps": self.eps}), hidden),
+            "conv.norm": (with_defaults("batchnorm", {"eps": self.eps}), hidden),
             **gate_inside("attn", hidden, self.squeezed(x)),
             "proj_out": (same_convolution(1, x.channels), hidden),
         }

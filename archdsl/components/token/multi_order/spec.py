@@ -10,13 +10,12 @@ from archdsl.components.inside import (
     cost_inside,
     gate_cost,
     gate_inside,
-    part,
     same_convolution,
     weights_inside,
 )
-from archdsl.components.map.batchnorm.spec import BatchNorm
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
+from archdsl.schema.defaults import with_defaults
 from archdsl.schema.field import field
 from archdsl.schema.units import FeatureMap
 from archdsl.source.record import dataclass
@@ -76,7 +75,7 @@ class MultiOrder(Component):
     def _inside(self, x: FeatureMap) -> Inside:
         half = x.with_channels(self.half(x))
         conv = same_convolution(3, half.channels, groups=self.groups, bias=False)
-        norm = part(BatchNorm, {"eps": self.eps})
+        norm = with_defaults("batchnorm", {"eps": self.eps})
         return {
             "proj_in": (same_convolution(1, half.channels), x),
             "h_conv.conv": (conv, half),
