@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from archdsl.api import Spec, load
@@ -36,13 +37,16 @@ def wanted_of(spec: Spec, *, resize: bool = False, warn: Callable[[str], None] =
     other = [
         what for what, name in _ATTRIBUTES.items() if name in attributes and _is_overridden(attributes[name].name.span, name)
     ]
-    return Wanted(other, resize, packaged_layouts, warn)
+    return Wanted(other, resize, partial(packaged_layouts, spec.name), warn)
 
 
-def packaged_layouts() -> Iterator[Known]:
-    """The tensors of every packaged spec, in archdsl's own layout and in the published one where it has a key map."""
+def packaged_layouts(first: str = "") -> Iterator[Known]:
+    """The tensors of every packaged spec, in archdsl's own layout and in the published one where it has a key map.
+
+    The spec `first` comes before the others, if it is one of them.
+    """
     keymaps: dict[Path, KeyMap] = {}
-    for name in packaged_names():
+    for name in sorted(packaged_names(), key=lambda name: name != first):
         try:
             spec = load(f"@{name}")
             own = {**weights(spec.network), **buffers(spec.network)}

@@ -143,6 +143,26 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", metavar="HxW", help="for an input of this height and width")
 
 
+def add_fuse(parser: argparse.ArgumentParser) -> None:
+    """The deploy form."""
+    parser.add_argument("--fuse", action="store_true", help="the deploy form, in which branches are merged")
+
+
+def add_classes(parser: argparse.ArgumentParser) -> None:
+    """The number of classes."""
+    parser.add_argument("--classes", metavar="N", help="as --set classes=N")
+
+
+def all_overrides(arguments: argparse.Namespace) -> dict[str, str] | None:
+    """What `--set` and `--classes` say, by name."""
+    found = overrides(arguments) or {}
+    if arguments.classes is not None:
+        if "classes" in found:
+            raise CallError("`--classes` and `--set classes` exclude each other", "leave one of them out")
+        found["classes"] = str(whole(arguments.classes, "--classes", 1))
+    return found or None
+
+
 def overrides(arguments: argparse.Namespace) -> dict[str, str] | None:
     """What `--set` says, by name."""
     found: dict[str, str] = {}

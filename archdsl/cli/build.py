@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archdsl.cli.arguments import add_json, add_overrides, add_spec
+from archdsl.cli.arguments import add_classes, add_fuse, add_json, add_overrides, add_spec
 from archdsl.cli.console import DONE, INPUT_AT_FAULT, CallError, Console
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", help="the folder to write (build/NAME)")
     parser.add_argument("--weights", metavar="FILE", help="a checkpoint, in the published layout or archdsl's own")
     parser.add_argument("--resize", action="store_true", help="resize position tables of weights for another size")
-    parser.add_argument("--classes", metavar="N", help="as --set classes=N")
+    add_classes(parser)
+    add_fuse(parser)
     parser.add_argument("--seed", metavar="N", default="0", help="of the initial weights (0)")
     parser.add_argument("--compile", action="store_true", help="also compile with inductor, and compare")
     parser.add_argument("--force", action="store_true", help="replace DIR even if it holds no build")
@@ -38,17 +39,13 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     from archdsl import api
-    from archdsl.cli.arguments import overrides, size, whole
+    from archdsl.cli.arguments import all_overrides, size, whole
     from archdsl.lowering.folder import check_folder
     from archdsl.source.diagnostic import SpecError
 
-    changed = overrides(args) or {}
-    if args.classes is not None:
-        if "classes" in changed:
-            raise CallError("`--classes` and `--set classes` exclude each other", "leave one of them out")
-        changed["classes"] = str(whole(args.classes, "--classes", 1))
+    changed = all_overrides(args)
     args.seed = whole(args.seed, "--seed")
-    spec = api.load(args.spec, set=changed or None, at=size(args))
+    spec = api.load(args.spec, set=changed, at=size(args), fuse=args.fuse)
     if spec.kind == "space":
         raise CallError(
             f"`{spec.name}` is a space, and a build is made of one arch", "`archdsl show` tells what it leaves open"
@@ -79,7 +76,7 @@ def _text(spec: Spec) -> str:
 
     text = spec.canonical
     try:
-        found = loads(text).hash
+        found = loads(text, fuse=spec.fuse).hash
     except SpecError as error:
         raise RuntimeError("the spec, written out in full, is refused") from error
     if found != spec.hash:
@@ -123,7 +120,7 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
                 folder,
                 module,
                 text,
-                Provenance(spec.hash, args.seed, console.command, __version__, args.weights),
+                Provenance(spec.hash, args.seed, console.command, __version__, args.weights, spec.fuse),
                 counts=_counts(compared),
                 expectations=_expectations(spec),
                 compiled=args.compile,

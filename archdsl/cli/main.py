@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from archdsl.cli.arguments import Parser
     from archdsl.source.diagnostic import Diagnostic
 
-VERBS = ("check", "fmt", "show", "count", "build", "diff", "explain", "list", "convert", "completion")
+VERBS = ("check", "fmt", "show", "count", "verify", "build", "weights", "diff", "explain", "list", "convert", "completion")
 
 COMMON = """\
 options of every verb:
@@ -173,7 +173,7 @@ def _no_verb(words: list[str], console: Console) -> int:
 
 def _overview() -> str:
     rows = "\n".join(f"  {name:<11} {verb(name).HELP}" for name in VERBS)
-    return f"usage: archdsl VERB ...\n\n{rows}\n\n`archdsl VERB --help` tells more.\n\n{COMMON}"
+    return f"usage: archdsl VERB ...      `archdsl VERB --help` tells more.\n\n{rows}\n\n{COMMON}"
 
 
 def _apologise(error: BaseException, words: list[str], console: Console) -> int:

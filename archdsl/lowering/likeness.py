@@ -48,7 +48,10 @@ class Likeness:
 
 
 def likeness(given: Shapes, known: Iterable[Known]) -> Likeness | None:
-    """The packaged spec that a checkpoint is most like, by names, then by shapes, then by size; None where it is like none."""
+    """The packaged spec that a checkpoint is most like, by names, then by shapes, then by size; None where it is like none.
+
+    Of two that it is like in every tensor it is the first.
+    """
     names = _names(given)
     size = sum(prod(shape) for shape in given.values())
     best: tuple[float, int, int] | None = None
@@ -63,6 +66,8 @@ def likeness(given: Shapes, known: Iterable[Known]) -> Likeness | None:
         rank = (share, -misshapen, -abs(size - sum(prod(shape) for shape in one.shapes.values())))
         if best is None or rank > best:
             best, found = rank, Likeness(one.spec, one.layout, share, misshapen)
+            if found.exact:
+                break
     return found
 
 

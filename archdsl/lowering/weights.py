@@ -47,8 +47,10 @@ def convert_weights(
     layout: Layout,
     keymap: KeyMap | Path | None = None,
     wanted: Wanted | None = None,
-) -> Layout:
-    """Write weights of a network in one of the two layouts, at once or not at all, and say in which they were.
+) -> tuple[Layout, int]:
+    """Write weights of a network in one of the two layouts, at once or not at all.
+
+    Returns the layout they were in, and the number of tensors that were written.
 
     The kinds of numbers stay as they are. What is left out is written with the initial values of seed 0.
 
@@ -65,8 +67,9 @@ def convert_weights(
     keymap = _keymap(keymap)
     target = Target.of_network(network)
     reading = read(weights, target, keymap, wanted or Wanted())
-    _write(_in_layout(_complete(reading, target, network), layout, keymap), path)
-    return reading.layout
+    state = _in_layout(_complete(reading, target, network), layout, keymap)
+    _write(state, path)
+    return reading.layout, len(state)
 
 
 def save_weights(module: Backbone, path: Path, *, layout: Layout = "own", keymap: KeyMap | Path | None = None) -> None:

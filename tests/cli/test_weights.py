@@ -1,0 +1,161 @@
+"""`archdsl weights`, and weights of `archdsl build`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import archdsl
+from archdsl.checkpoints import packaged_layouts
+from archdsl.cli.main import main
+from archdsl.lowering.weights import official_state
+
+SPEC = """\
+arch tiny {
+  input   = 3x8x8
+  classes = 2
+  layout { residual layernorm -> token }
+  stem = conv(4x4, out = 4, stride = 4) -> position_table
+  stage s1 { dim = 4, depth = 1, token = attention(heads = 2) }
+  head = mean -> linear(classes)
+}
+"""
+KEYS = """\
+keys:
+  patch: stem.conv
+  pos_embed: stem.position_table.weight
+  blocks.{i}.norm: stages.s1.{i}.layernorm
+  blocks.{i}.attn: stages.s1.{i}.token
+  head: head.linear
+shapes:
+  pos_embed: 1 (h w) c
+"""
+TO_OWN = ["weights", "tiny.arch", "-i", "tiny.pth", "-o", "own.safetensors", "--layout", "own"]
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.arch").write_text(SPEC)
+    Path("tiny.keys.yaml").write_text(KEYS)
+    state = official_state(archdsl.build("tiny.arch", seed=3).state_dict(), Path("tiny.keys.yaml"))
+    torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}}, "tiny.pth")
+    return state
+
+
+def test_there_and_back(official: dict[str, torch.Tensor], capsys: Captured) -> None:
+    assert main(TO_OWN) == 0
+    assert capsys.readouterr() == (
+        "own.safetensors\n",
+        f"{len(official)} tensors read in the official layout, written in archdsl's own layout\n",
+    )
+    own = load_file("own.safetensors")
+    assert own.keys() == archdsl.build("tiny.arch").state_dict().keys()
+    back = ["weights", "tiny.arch", "-i", "own.safetensors", "-o", "back.pth.tar", "--layout", "official", "--json"]
+    assert main(back) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document == {
+        "version": 1,
+        "output": "back.pth.tar",
+        "read": "own",
+        "written": "official",
+        "tensors": len(official),
+        "warnings": [],
+    }
+    again = torch.load("back.pth.tar", weights_only=True)
+    assert again.keys() == official.keys()
+    assert all(torch.equal(again[name], tensor) and again[name].shape == tensor.shape for name, tensor in official.items())
+
+
+def test_what_is_there_is_replaced_only_by_force(capsys: Captured) -> None:
+    Path("own.safetensors").write_text("mine")
+    assert main(TO_OWN) == 2
+    assert "`own.safetensors` is there already\nhelp: `--force` replaces it" in capsys.readouterr().err
+    assert Path("own.safetensors").read_text() == "mine"
+    assert main([*TO_OWN, "--force"]) == 0
+    assert load_file("own.safetensors")
+    # a failed conversion leaves what is there
+    before = Path("own.safetensors").read_bytes()
+    save_file({"x": torch.zeros(1)}, "other.safetensors")
+    assert main([*TO_OWN[:3], "other.safetensors", *TO_OWN[4:], "--force"]) == 1
+    assert Path("own.safetensors").read_bytes() == before
+    assert sorted(path.name for path in Path().glob(".*")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        ({"-o": "own.bin"}, 2, "`own.bin` does not say how to write weights\nhelp: let it end in .safetensors"),
+        ({"-o": "."}, 2, "does not say how to write weights"),
+        ({"-o": "none/own.pth"}, 2, "`none/own.pth` cannot be written: no such file or directory"),
+        ({"-i": "none.pth"}, 2, "error[unreadable-file]: `none.pth` cannot be read: no such file or directory"),
+        ({"-i": "tiny.arch"}, 1, "error[unreadable-weights]: `tiny.arch` is no checkpoint"),
+        ({"--layout": "mine"}, 2, "`mine` is none of official, own"),
+    ],
+)
+def test_what_cannot_be_done_is_told(change: dict[str, str], code: int, said: str, capsys: Captured) -> None:
+    words = [change.get(TO_OWN[at - 1], word) for at, word in enumerate(TO_OWN)]
+    assert main(words) == code
+    assert said in capsys.readouterr().err
+
+
+def test_the_official_layout_needs_a_key_map(capsys: Captured) -> None:
+    main(TO_OWN)
+    Path("tiny.keys.yaml").unlink()
+    capsys.readouterr()
+    assert main(["weights", "tiny.arch", "-i", "own.safetensors", "-o", "x.pth", "--layout", "official"]) == 2
+    said = capsys.readouterr().err
+    assert "the official layout of `tiny` is not known" in said
+    assert "`tiny.keys.yaml`" in said
+    assert main(["weights", "tiny.arch", "-i", "own.safetensors", "-o", "x.pth", "--layout", "own"]) == 0
+
+
+def test_pickles_that_would_run_code_are_refused(capsys: Captured) -> None:
+    class Danger:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (Path("touched"),)
+
+    torch.save({"model": Danger()}, "tiny.pth")
+    assert main(TO_OWN) == 1
+    assert "error[unreadable-weights]: `tiny.pth` holds more than tensors" in capsys.readouterr().err
+    assert not Path("touched").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--classes", "7"], "left out: `head.weight`, `head.bias`; the weights are for 2 classes, not 7"),
+        (["--set", "input=1x8x8"], "left out: `patch.weight`, `patch.bias`; the weights are for 3 channels, not 1"),
+        (["--at", "16x24", "--resize"], "`pos_embed` is resized from 2x2 to 4x6, bicubic"),
+    ],
+)
+def test_what_is_otherwise_is_one_line(words: list[str], said: str, capsys: Captured) -> None:
+    assert main([*TO_OWN, *words]) == 0
+    assert capsys.readouterr().err.splitlines()[0].startswith(f"warning: {said}")
+    overrides = dict(word.split("=") for word in words if "=" in word)
+    at = "16x24" if "--at" in words else None
+    archdsl.build("tiny.arch", classes=7 if "--classes" in words else None, set=overrides, at=at, weights="own.safetensors")
+    assert main(["build", "tiny.arch", "--weights", "tiny.pth", *words]) == 0
+    assert f"warning: {said}" in capsys.readouterr().err
+
+
+def test_without_resize_a_table_of_another_size_is_an_error(capsys: Captured) -> None:
+    assert main([*TO_OWN, "--at", "16x24"]) == 1
+    said = capsys.readouterr().err
+    assert "their position table is for 2x2, here it is for 4x6" in said
+    assert "help: `--resize`" in said
+
+
+def test_weights_of_another_arch_are_named(capsys: Captured) -> None:
+    shapes = next(known.shapes for known in packaged_layouts("davit_tiny") if known.layout == "official")
+    torch.save({name: torch.zeros(()).expand(shape) for name, shape in shapes.items()}, "davit.pth")
+    assert main(["weights", "@biformer_t", "-i", "davit.pth", "-o", "x.pth", "--layout", "own"]) == 1
+    said = capsys.readouterr().err
+    assert "the weights do not fit `biformer_t`: they are those of `davit_tiny`, in the official layout" in said
+    assert "256 missing: downsample_layers.0.0.weight" in said
+    assert "help: give the weights of `biformer_t`, or take `@davit_tiny`" in said
