@@ -115,6 +115,15 @@ class ComponentSuite:
         buffers = [(name, tuple(value.shape)) for name, value in module.named_buffers() if name in state]
         _same("buffers", list(spec.buffers(case.x).items()), buffers)
 
+    def test_grids_are_those_of_its_weights(self, case: Case) -> None:
+        spec = self._spec(case)
+        weights = spec.weights(case.x)
+        for name, grid in spec.grids(case.x).items():
+            assert name in weights, f"`grids` has `{name}`, which is no weight"
+            after = weights[name][grid.axis :]
+            one, two = after[:1] == (grid.extra + grid.size.area,), not grid.extra and after[:2] == tuple(grid.size)
+            assert one or two, f"`{name}` is {weights[name]}: after {grid.axis} axes it has not the positions of {grid}"
+
     def test_state_names_are_kept(self, case: Case) -> None:
         names = tuple(self._module(case).state_dict())
         assert names == case.state, (
