@@ -121,6 +121,7 @@ def verify(
 def verify_counts(spec: Spec | PathLike, *, goldens: Goldens | PathLike | None = None, fuse: bool = False) -> Verified:
     """As `verify`, without torch: the closed form alone is held against the expectations."""
     spec = spec if isinstance(spec, Spec) else load(spec)
+    fuse = fuse or spec.fuse
     if spec.kind == "space":
         raise ValueError(f"`{spec.name}` is a space; verify one of its points: `verify(space.arch(space.draw(seed)))`")
     if not isinstance(goldens, Goldens):
@@ -219,7 +220,7 @@ class _Measuring:
         for golden in stored:
             self._step(f"comparing with the logits of {golden.name}")
             try:
-                compared.append(Compared(golden, self._compare(module, golden)))
+                compared.append(Compared(golden, self._compare(module, network, golden)))
             except SpecError as error:
                 compared.append(Compared(golden, None))
                 self._fell_short("golden", f"`{golden.name}` cannot be compared", error)
@@ -254,7 +255,7 @@ class _Measuring:
             size = self.rows[rows[0]].at
             self.shortfalls.append(Shortfall("count", f"closed form and fvcore differ at {size}: {names}"))
 
-    def _compare(self, module: Backbone, golden: Stored) -> float:
+    def _compare(self, module: Backbone, network: Network, golden: Stored) -> float:
         from archdsl.checkpoints import keymap_of
         from archdsl.lowering.fault import blamed
         from archdsl.lowering.weights import load_weights
@@ -262,7 +263,14 @@ class _Measuring:
         from archdsl.testing.golden import golden as read
 
         published = read(golden.name, golden.path.parent)
-        load_weights(module, official_state(published), keymap_of(self._spec))
+        state, keymap = official_state(published), keymap_of(self._spec)
+        if network.training_form is not None:
+            from archdsl.lowering.fuse import folded_weights
+            from archdsl.lowering.reading import Wanted
+
+            # of either form
+            state = folded_weights(network, state, keymap, Wanted())
+        load_weights(module, state, keymap)
         with blamed():
             return distance_of(published, module)
 

@@ -98,7 +98,7 @@ def placed(parser: argparse.ArgumentParser) -> list[str]:
         if action.option_strings:
             continue
         name = str(action.metavar or action.dest)
-        shown.append(f"{name} ..." if action.nargs == "+" else f"[{name}]" if action.nargs == "?" else name)
+        shown.append({"+": f"{name} ...", "*": f"[{name} ...]", "?": f"[{name}]"}.get(str(action.nargs), name))
     return shown
 
 

@@ -74,7 +74,7 @@ class Rows:
             rows += map(_golden, found.compared) if found.goldens else [("logits", "", "", "", "", "no golden")]
         if found.spec is None:
             rows = [("", "", "", "", "", "CANNOT BE READ")]
-        name = f"{found.name}, deploy" if found.fuse else found.name
+        name = f"{found.name}, fused" if found.fuse else found.name
         return [self._chosen(("" if index else name, *row)) for index, row in enumerate(rows)]
 
     def _chosen(self, cells: Cells) -> Cells:
@@ -82,7 +82,7 @@ class Rows:
 
     def _row(self, found: Verified, row: Row, expected: bool) -> Cells:
         said = row.quantity if row.quantity == "params" and row.at == _own(found) else f"{row.quantity} {row.at}"
-        by = "" if row.rule == "fvcore" or (found.fuse and row.rule == "fused") else f" by {row.rule}"
+        by = "" if row.rule == ("fused" if found.fuse else "fvcore") else f" by {row.rule}"
         published = ", ".join(f"{each.written}{self._reasons.mark(each)}" for each in row.expectations if not each.bound.exact)
         sides = (row.closed, row.closed) if expected else (row.measured, row.parts)
         shown = ("" if side is None else self._side(side, row.closed) for side in sides)
@@ -109,7 +109,7 @@ def _is_odd(entry: Expectation) -> bool:
 
 def _golden(compared: Compared) -> Cells:
     golden = compared.golden
-    form = golden.name + ", deploy" * golden.fuse
+    form = golden.name + ", fused" * golden.fuse
     accepted = f"{golden.tolerance:.0e} accepted"
     if compared.error is None:
         status = f"NOT COMPARED: {form}"

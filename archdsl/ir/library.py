@@ -52,14 +52,35 @@ class LoadedFile:
         return [item for item in self.file.items if isinstance(item, ast.Arch | ast.Space)]
 
 
+class Parsed:
+    """Syntax trees of texts that are read several times, such as those of bases. Only what parses without a word is kept."""
+
+    def __init__(self) -> None:
+        self._trees: dict[tuple[str, str], ast.File] = {}
+
+    def tree(self, source: Source, path: Path | None, report: Report) -> ast.File | None:
+        """The tree of a text; that of an earlier source where name and text are the same."""
+        key = (source.name, source.text)
+        if key not in self._trees:
+            told = Report()
+            file = _parsed(source, path, told)
+            report.take(told)
+            if file is None or told.diagnostics:
+                return file
+            self._trees[key] = file
+        return self._trees[key]
+
+
 class Library:
     """Opens spec files, each once, and follows their imports.
 
     `root` is the folder that imports may not leave: that of the first file opened. Packaged specs are a tree of their own.
+    Libraries that share `parsed` tell a mistake in a shared base at the same place.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, parsed: Parsed | None = None) -> None:
         self.report = report
+        self._parsed = parsed or Parsed()
         self._files: dict[Path, LoadedFile | None] = {}
         self._opening: list[Path] = []
         self.by_source: dict[Source, LoadedFile] = {}
@@ -103,18 +124,11 @@ class Library:
         return self.open(folder / f"{name}.arch", root=Path(os.path.realpath(folder)), name=f"@{name}")
 
     def _parse(self, source: Source, path: Path | None) -> LoadedFile | None:
-        if path is not None and path.suffix in (".yaml", ".yml"):
-            from archdsl.lang.yaml_twin import parse_yaml
-
-            file = parse_yaml(source, self.report)
-        else:
-            from archdsl.lang.parse import parse_file
-
-            file = parse_file(source, self.report)
+        file = self._parsed.tree(source, path, self.report)
         if file is None:
             return None
         loaded = LoadedFile(file, path)
-        self.by_source[source] = loaded
+        self.by_source[file.source] = loaded
         for item in file.items:
             if isinstance(item, ast.Edition):
                 self._check_edition(item)
@@ -264,6 +278,16 @@ class Library:
                 help="move what both need into a third file",
             )
         return self.open(path, root=root, name=shown if shown.startswith("@") else None)
+
+
+def _parsed(source: Source, path: Path | None, report: Report) -> ast.File | None:
+    if path is not None and path.suffix in (".yaml", ".yml"):
+        from archdsl.lang.yaml_twin import parse_yaml
+
+        return parse_yaml(source, report)
+    from archdsl.lang.parse import parse_file
+
+    return parse_file(source, report)
 
 
 def _specs_in(folder: Path) -> list[Path]:

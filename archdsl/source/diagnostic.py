@@ -141,6 +141,14 @@ class Report:
         """Add a warning and go on."""
         self.add(Diagnostic(slug, message, span, label, tuple(notes), help, fix, "warning"))
 
+    def take(self, other: Report) -> None:
+        """Add all that another report was told, which then counts here."""
+        for diagnostic in other._found.values():
+            self.add(diagnostic)
+        for severity, count in other._left_out.items():
+            self._left_out[severity] += count
+        self.blamed |= other.blamed
+
     @contextmanager
     def guard(self) -> Iterator[None]:
         """Go on after work that was reported to have failed."""
