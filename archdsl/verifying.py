@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -126,7 +126,7 @@ def verify_counts(spec: Spec | PathLike, *, goldens: Goldens | PathLike | None =
         raise ValueError(f"`{spec.name}` is a space; verify one of its points: `verify(space.arch(space.draw(seed)))`")
     if not isinstance(goldens, Goldens):
         goldens = Goldens(None if goldens is None else Path(arguments.path(goldens, "goldens")))
-    missed = tuple(Shortfall("expect", _missed(entry)) for entry in spec.expectations if entry.status == "fails")
+    missed = tuple(Shortfall("expect", message) for message in _missed(spec))
     rows, stored = _rows(spec, fuse), goldens.of(spec.name, spec.path)
     return Verified(spec.name, spec, fuse, False, rows, stored, (), missed, spec.diagnostics)
 
@@ -165,13 +165,22 @@ def _rows(spec: Spec, fuse: bool) -> tuple[Row, ...]:
     return tuple(rows.values())
 
 
-def _missed(entry: Expectation) -> str:
-    """What an expectation says that fails, in one line."""
+def _missed(spec: Spec) -> Iterator[str]:
+    """What falls short of the expectations, each in one line."""
+    failed = [entry for entry in spec.expectations if entry.status == "fails"]
+    yield from map(_fails, failed)
+    for diagnostic in spec.missed:
+        at = diagnostic.span.start if diagnostic.span else -1
+        # a line that names a size at which nothing can be counted
+        if not any(entry.span.start <= at < entry.span.end for entry in failed):
+            yield diagnostic.message
+
+
+def _fails(entry: Expectation) -> str:
     at = f" at {entry.at}" if entry.at else ""
     by = f" by {entry.rule}" if entry.rule != "fvcore" else ""
-    counted = "cannot be counted" if entry.counted is None else f"is counted {entry.counted:_}"
-    said = f"{entry.quantity}{at}{by} {counted}, the spec expects {entry.written}"
-    return said if entry.bound.exact or entry.counted is None else f"{said} and records no reason"
+    said = f"{entry.quantity}{at}{by} is counted {entry.counted:_}, the spec expects {entry.written}"
+    return said if entry.bound.exact else f"{said} and records no reason"
 
 
 class _Measuring:

@@ -56,7 +56,7 @@ def parse(source: Source, form: Form, report: Report) -> File | None:
 
 
 def models(path: str) -> list[str]:
-    """Each arch and space that a path stands for, as it is named in a call."""
+    """Each arch and space that a path stands for, as it is named in a call. A file with errors is named as a whole."""
     form = form_of(path)
     if path.startswith("@") or form is None or not Path(path).is_file():
         return [path]
@@ -66,6 +66,8 @@ def models(path: str) -> list[str]:
     source = read(path, report)
     file = parse(source, form, report) if source else None
     names = [item.name.id for item in file.items if isinstance(item, Arch | Space)] if file else []
+    if report.error_count:
+        return [path]
     return [f"{path}:{name}" for name in names] if len(names) > 1 else [path] * len(names)
 
 
