@@ -5,12 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from archdsl.components.projection import start_projection
 from archdsl.schema.sliding import padding
 from archdsl.schema.units import FeatureMap, Size
 
 
 class PaddedConvolution(nn.Conv2d):
-    """Convolution of a map [B, C, H, W] into [B, out, H', W']; started as PyTorch starts convolutions.
+    """Convolution of a map [B, C, H, W] into [B, out, H', W'].
 
     `pad` None centres odd kernels and leaves even ones bare; `same` is TensorFlow's rule, which depends on the size of the map.
     """
@@ -45,3 +46,11 @@ def start_by_fan_out(convolution: nn.Conv2d) -> None:
     nn.init.normal_(convolution.weight, std=(2 / reached) ** 0.5)
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
+
+
+def start(convolution: nn.Conv2d, init: str) -> None:
+    """Draw the weights again as `init` says; "uniform" is PyTorch's rule, by which they were drawn when it was made."""
+    if init == "fan_out":
+        start_by_fan_out(convolution)
+    elif init == "normal":
+        start_projection(convolution)

@@ -14,8 +14,8 @@ def projection(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
     return made
 
 
-def start_projection(linear: nn.Linear | nn.Conv2d) -> None:
-    """Draw the weights from a normal distribution of deviation 0.02 cut off at -2 and 2, and set the bias to zero."""
-    nn.init.trunc_normal_(linear.weight, std=_STD)
+def start_projection(linear: nn.Linear | nn.Conv2d, std: float = _STD) -> None:
+    """Draw the weights from a normal distribution of deviation `std` cut off at -2 and 2, and set the bias to zero."""
+    nn.init.trunc_normal_(linear.weight, std=std)
     if linear.bias is not None:
         nn.init.zeros_(linear.bias)

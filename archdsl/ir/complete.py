@@ -11,10 +11,10 @@ from archdsl.ir.values import Built, Function, Partial, Val, blame, kind_of
 from archdsl.lang import ast
 from archdsl.schema import registry
 from archdsl.schema.component import Component
-from archdsl.schema.field import MISSING, Field, FromField, FromPlace
+from archdsl.schema.field import MISSING, Field, FromArch, FromField, FromPlace
 from archdsl.schema.field import Part as PartDefault
 from archdsl.source import limits
-from archdsl.source.diagnostic import Note
+from archdsl.source.diagnostic import Note, Reported
 from archdsl.source.text import Span
 
 if TYPE_CHECKING:
@@ -81,6 +81,15 @@ def _default(env: Env, entry: Field, component: str, span: Span, origin: Origin,
         kind = registry.lookup(default.component)
         assert isinstance(kind, type)
         return finish(env, Partial(kind), span, origin)
+    if isinstance(default, FromArch):
+        written = next((p.attributes[default.attribute] for p in env.places if default.attribute in p.attributes), None)
+        if written is None:
+            return default.otherwise
+        value = env.evaluate(written.value).value
+        if value not in (entry.choices or ()):
+            # told of the arch, once
+            raise Reported
+        return value
     if isinstance(default, FromPlace):
         found = env.bound(ast.Name(default.attribute, span))
         if found is None:

@@ -15,7 +15,7 @@ from archdsl.source.record import dataclass, field
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Source, Span
 
-ARCH_ATTRIBUTES = ("input", "classes", "preprocess", "drop_path", "join", "layout", "stem", "logits")
+ARCH_ATTRIBUTES = ("input", "classes", "preprocess", "init", "drop_path", "join", "layout", "stem", "logits")
 POSITION_ATTRIBUTES = ("stride", "token", "channel", "layout")
 STAGE_ATTRIBUTES = ("dim", "depth", *POSITION_ATTRIBUTES, "drop_path", "join", "from", "down", "tail")
 # attributes whose value may be read by name in an expression

@@ -19,6 +19,7 @@ from archdsl.ir.values import Val, kind_of
 from archdsl.ir.work import Work
 from archdsl.lang import ast
 from archdsl.schema import registry
+from archdsl.schema.field import STARTS
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source import limits
 from archdsl.source.diagnostic import Report, Reported
@@ -51,6 +52,7 @@ class _Resolver:
         model = self.model
         image = self.attempt(self._image)
         classes = self.attempt(self._classes)
+        self.attempt(self._init)
         preprocess = self.attempt(lambda: self._preprocess(image[0].channels if image else None))
         stage_envs = {name: self.stages.env(place) for name, place in model.stages.items()}
         depths = {name: self.attempt(partial(self.stages.depth, env)) for name, env in stage_envs.items()}
@@ -134,6 +136,19 @@ class _Resolver:
     def _classes(self) -> int | None:
         val = attribute(self.top, "classes")
         return None if val is None else count(val, "classes", limits.MAGNITUDE, self.report)
+
+    def _init(self) -> None:
+        """How convolutions start is looked at where it is written, also if no convolution asks for it."""
+        val = attribute(self.top, "init")
+        if val is not None and val.value not in STARTS:
+            known = ", ".join(f'"{choice}"' for choice in STARTS)
+            self.report.fail(
+                "unknown-choice",
+                f"`init` is how convolutions start: {known}",
+                val.span,
+                f"this is {kind_of(val.value)}",
+                help='leave it out for PyTorch\'s rule, or write `init = "fan_out"`',
+            )
 
     def _preprocess(self, channels: int | None) -> Preprocess | None:
         val = attribute(self.top, "preprocess")

@@ -34,7 +34,7 @@ def canonical(model: Model, report: Report) -> ast.File:
 
 
 _POSITIONS: Final[tuple[Literal["first", "last"], ...]] = ("first", "last")
-_FIRST = ("input", "classes", "preprocess", "drop_path", "join")
+_FIRST = ("input", "classes", "preprocess", "init", "drop_path", "join")
 
 
 def _order(item: ast.Syntax) -> int:

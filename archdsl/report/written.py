@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from archdsl.schema.component import Component
-from archdsl.schema.field import MISSING, FromField, FromPlace, Part
+from archdsl.schema.field import MISSING, FromArch, FromField, FromPlace, Part
 from archdsl.schema.units import Size
 
 
@@ -26,6 +26,8 @@ def written(value: Any) -> str:
         return "[" + ", ".join(written(entry) for entry in value) + "]"
     if isinstance(value, FromPlace):
         return f"the {value.attribute} here"
+    if isinstance(value, FromArch):
+        return f'the {value.attribute} of the arch, else "{value.otherwise}"'
     if isinstance(value, FromField):
         return f"as {value.field}"
     if isinstance(value, Part):
@@ -66,6 +68,9 @@ def _bare(component: Component) -> str | None:
 def _is_default(component: Component, value: Any, default: Any) -> bool:
     if default is MISSING or isinstance(default, FromPlace):
         return False
+    if isinstance(default, FromArch):
+        # how all parts of the arch have it is told once, not at each
+        return True
     if isinstance(default, FromField):
         return bool(value == getattr(component, default.field))
     if isinstance(default, Part):

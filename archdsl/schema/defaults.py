@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archdsl.schema.component import Component
-from archdsl.schema.field import FromField, FromPlace, Part
+from archdsl.schema.field import FromArch, FromField, FromPlace, Part
 from archdsl.schema.registry import BrokenPlugin, lookup
 from archdsl.schema.units import Size
 
@@ -45,6 +45,8 @@ def with_defaults(name: str, fields: Mapping[str, Any], *, dim: int | None = Non
         match entry.default:
             case FromField(other):
                 values[entry.name] = values[other]
+            case FromArch(otherwise=other):
+                values[entry.name] = other
             case FromPlace():
                 values[entry.name] = dim
             case Part(other):

@@ -26,6 +26,14 @@ class FromPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class FromArch:
+    """A default that an attribute of the arch gives to all its parts, such as `init`; `otherwise` where it says nothing."""
+
+    attribute: str
+    otherwise: str
+
+
+@dataclass(frozen=True, slots=True)
 class FromField:
     """A default equal to another field of the same component, such as `stride` to `kernel`."""
 
@@ -64,6 +72,8 @@ class Field:
         return self.default is MISSING
 
 
+# how convolutions start: by PyTorch's rule, of deviation sqrt(2 / fan out), or of 0.02
+STARTS = ("uniform", "fan_out", "normal")
 _LISTS = {"tuple[float, ...]": "floats", "tuple[tuple[int, int], ...]": "pairs"}
 _TYPES = {"int", "float", "bool", "str", "Size", "Component", *_LISTS}
 
@@ -83,7 +93,7 @@ def field(
 
     Parameters
     ----------
-    default: a value, `FromPlace("dim")`, `FromField("kernel")`, `Part("gelu")`, or nothing for a required field.
+    default: a value, `FromPlace("dim")`, `FromArch("init", "uniform")`, `FromField("kernel")`, `Part("gelu")`, or nothing for a required field.
     doc: one line, shown by `archdsl explain`.
     ge, gt, le, lt: bounds of a number; of both numbers of a size.
     choices: the texts a `str` field admits.

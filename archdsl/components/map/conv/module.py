@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archdsl.components.convolution import PaddedConvolution
+from archdsl.components.convolution import PaddedConvolution, start
 from archdsl.components.map.conv.spec import Conv
 from archdsl.schema.units import FeatureMap
 
@@ -14,3 +14,4 @@ class Convolution(PaddedConvolution):
         super().__init__(
             x, out=spec.out, kernel=spec.kernel, stride=spec.stride, groups=spec.groups, bias=spec.bias, pad=spec.pad
         )
+        start(self, spec.init)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
-from archdsl.schema.field import field
+from archdsl.schema.field import STARTS, FromArch, field
 from archdsl.schema.sliding import padding, slid
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source.record import dataclass
@@ -21,6 +21,11 @@ class DwConv(Component):
     stride: Size = field(default=Size(1, 1), ge=1, doc="positions from one place of the kernel to the next")
     bias: bool = field(default=True, doc="whether a bias is added to each channel")
     pad: str | None = field(default=None, choices=("same",), doc="none: odd kernels centred, even ones bare; TensorFlow's rule")
+    init: str = field(
+        default=FromArch("init", "uniform"),
+        choices=STARTS,
+        doc="how the weights start: by PyTorch's rule, of deviation sqrt(2 / fan out), or of 0.02; the bias then at 0",
+    )
 
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
         size = site.require_map(x)

@@ -18,7 +18,7 @@ class LinearMap(nn.Linear):
 
     def __init__(self, spec: Linear, x: FeatureMap) -> None:
         super().__init__(x.channels, spec.out, bias=spec.bias)
-        start_projection(self)
+        start_projection(self, spec.std)
 
     def forward(self, x: Tensor) -> Tensor:
         return channels_first(super().forward(channels_last(x)))

@@ -18,6 +18,7 @@ class Linear(Component):
 
     out: int = field(ge=1, doc="channels that come out")
     bias: bool = field(default=True, doc="whether a bias is added to each channel")
+    std: float = field(default=0.02, gt=0, doc="deviation of the weights at the start")
 
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
         return x.with_channels(self.out)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
-from archdsl.schema.field import FromField, FromPlace, field
+from archdsl.schema.field import STARTS, FromArch, FromField, FromPlace, field
 from archdsl.schema.sliding import Padding, slid
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source.record import dataclass
@@ -21,6 +21,11 @@ class PatchEmbed(Component):
     out: int = field(default=FromPlace("dim"), ge=1, doc="channels that come out")
     stride: Size = field(
         default=FromField("kernel"), ge=1, doc="from one patch to the next; patches overlap where it is smaller"
+    )
+    init: str = field(
+        default=FromArch("init", "uniform"),
+        choices=STARTS,
+        doc="how the weights start: by PyTorch's rule, of deviation sqrt(2 / fan out), or of 0.02; the bias then at 0",
     )
 
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
