@@ -43,6 +43,11 @@ class Misfit:
     misshapen: Mapping[str, tuple[Kind, object, object] | None]
     counts: frozenset[str] = frozenset()
 
+    @property
+    def explained(self) -> bool:
+        """Whether everything that differs depends on something that may be otherwise in weights."""
+        return not self.missing and not self.unexpected and None not in self.misshapen.values()
+
 
 def mismatch(misfit: Misfit, whose: Likeness | None) -> Diagnostic:
     """The error of weights that do not fit; `whose` is the packaged spec that they are most like."""
@@ -56,9 +61,8 @@ def mismatch(misfit: Misfit, whose: Likeness | None) -> Diagnostic:
     help = "are they the weights of another arch, or of other settings of this one?"
     summary = _depths(given, own, misfit.unexpected)
     summary = summary or _width([(given[name], misfit.entries[name].own_shape) for name in misfit.misshapen])
-    kinds = dict.fromkeys(misfit.misshapen.values())
-    if kinds and None not in kinds and not misfit.missing and not misfit.unexpected:
-        told = [_told(*kind) for kind in kinds if kind]
+    if misfit.explained:
+        told = [_told(*kind) for kind in dict.fromkeys(misfit.misshapen.values()) if kind]
         summary, help = ("; ".join(texts) for texts in zip(*told, strict=True))
     elif whose is not None and whose.exact and whose.spec == target:
         summary = f"they fit `{target}` as it stands, without what was overridden" + (f"; {summary}" if summary else "")

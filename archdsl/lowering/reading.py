@@ -107,8 +107,9 @@ def read(weights: Weights, target: Target, keymap: KeyMap | None, wanted: Wanted
             "official": "the official layout, as the key map has more of its names than the state_dict",
         }
         misfit = Misfit(target.name, told[layout], given, by_name, missing, unexpected, rest, target.counts)
-        whose = likeness({name: tensor.shape for name, tensor in given.items()}, wanted.known())
-        raise SpecError([mismatch(misfit, whose)])
+        # to look at all packaged specs takes a while, and is not needed where the misfit is explained
+        known = () if misfit.explained else wanted.known()
+        raise SpecError([mismatch(misfit, likeness({name: tensor.shape for name, tensor in given.items()}, known))])
     refuse_not_finite(given)
     for name in resized:
         given[name] = _resized(given[name], by_name[name], target, wanted.warn)
@@ -116,14 +117,24 @@ def read(weights: Weights, target: Target, keymap: KeyMap | None, wanted: Wanted
     return Reading(layout, _own(given, [entry for entry in entries if entry.official not in left]))
 
 
-def own_entries(shapes: Mapping[str, tuple[int, ...]]) -> list[Entry]:
+def layout_of(given: State, target: Target, keymap: KeyMap | None) -> Layout:
+    """The layout whose names most of the given ones are.
+
+    Raises
+    ------
+    SpecError: what a key map has wrong with it.
+    """
+    return _layout(given, target, keymap)[0]
+
+
+def _own_entries(shapes: Mapping[str, tuple[int, ...]]) -> list[Entry]:
     """The entries of the own layout."""
     return [Entry(key, key, None, shape, shape) for key, shape in shapes.items()]
 
 
 def _layout(given: State, target: Target, keymap: KeyMap | None) -> tuple[Layout, list[Entry]]:
     """The layout whose names most of the given ones are, and its tensors."""
-    own = own_entries(target.shapes)
+    own = _own_entries(target.shapes)
     ours = sum(key in target.shapes for key in given)
     if keymap is None or ours == len(own):
         return "own", own
@@ -192,9 +203,7 @@ def _resized(given: Tensor, entry: Entry, target: Target, warn: Callable[[str], 
 def _tell_left_out(left: Mapping[str, tuple[Kind, object, object]], warn: Callable[[str], None]) -> None:
     for kind, there, here in dict.fromkeys(left.values()):
         listed = ", ".join(f"`{name}`" for name, why in left.items() if why == (kind, there, here))
-        warn(
-            f"left out: {listed}; the weights are for {there} {kind}, not {here}, so the module keeps its initial values there"
-        )
+        warn(f"left out: {listed}; the weights are for {there} {kind}, not {here}, and initial values take their place")
 
 
 def _own(given: State, entries: Iterable[Entry]) -> dict[str, Tensor]:

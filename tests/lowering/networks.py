@@ -5,20 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from archdsl.components.channel.mlp.spec import Mlp
-from archdsl.components.map.batchnorm.spec import BatchNorm
-from archdsl.components.map.conv.spec import Conv
-from archdsl.components.map.dwconv.spec import DwConv
-from archdsl.components.map.gelu.spec import Gelu
-from archdsl.components.map.layernorm.spec import LayerNorm
-from archdsl.components.map.linear.spec import Linear
-from archdsl.components.map.mean.spec import Mean
-from archdsl.components.token.attention.spec import Attention
-from archdsl.components.token.routing.spec import Routing
 from archdsl.ir import part as parts
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage
 from archdsl.schema.component import Component
 from archdsl.schema.cost import Cost
+from archdsl.schema.defaults import with_defaults
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source.text import Source, Span
 
@@ -39,24 +30,28 @@ class Willing:
         assert size.height % by.height == 0 and size.width % by.width == 0
 
 
-def conv(out: int, kernel: int = 3, stride: int = 1) -> Conv:
-    return Conv(Size(kernel, kernel), out, Size(stride, stride), 1, True, None)
+def conv(out: int, kernel: int = 3, stride: int = 1) -> Component:
+    return with_defaults("conv", {"kernel": kernel, "out": out, "stride": stride})
 
 
-def dwconv() -> DwConv:
-    return DwConv(Size(3, 3), Size(1, 1), True, None)
+def linear(out: int) -> Component:
+    return with_defaults("linear", {"out": out})
 
 
-def routing(topk: int) -> Routing:
-    return Routing(topk, Size(7, 7), 8, Size(5, 5), False)
+def dwconv() -> Component:
+    return with_defaults("dwconv", {"kernel": 3})
 
 
-GELU = Gelu()
-BATCHNORM = BatchNorm(1e-5, 0.1, 1.0)
-LAYERNORM = LayerNorm(1e-6)
-MEAN = Mean()
-ATTENTION = Attention(heads=4, head_dim=None, qkv_bias=False, window=None, relative_bias=None, lepe=Size(5, 5), lepe_of="input")
-MLP = Mlp(2.0, GELU)
+def routing(topk: int) -> Component:
+    return with_defaults("routing", {"topk": topk, "regions": 7, "head_dim": 8, "lepe": Size(5, 5)})
+
+
+GELU = with_defaults("gelu", {})
+BATCHNORM = with_defaults("batchnorm", {})
+LAYERNORM = with_defaults("layernorm", {"eps": 1e-6})
+MEAN = with_defaults("mean", {})
+ATTENTION = with_defaults("attention", {"heads": 4, "qkv_bias": False, "lepe": Size(5, 5), "lepe_of": "input"})
+MLP = with_defaults("mlp", {"ratio": 2.0, "act": GELU})
 
 
 def leaf(component: Component, x: FeatureMap, name: str) -> Placed:
@@ -160,7 +155,7 @@ def small(*, classes: int = 10, rates: Sequence[float] = (0.0, 0.1, 0.2), dim: i
     first = stage("s1", stem.y, mixing_block(stem.y, routing(4)), mixing_block(stem.y, routing(4)), rates=rates[:2])
     down = chain((conv(2 * dim, 3, 2), "conv"), (BATCHNORM, "batchnorm"), x=stem.y)
     second = stage("s2", first.y, mixing_block(down.y, ATTENTION), down=down, rates=rates[2:])
-    head = chain((BATCHNORM, "batchnorm"), (MEAN, "mean"), (Linear(classes, True), "linear"), x=second.y)
+    head = chain((BATCHNORM, "batchnorm"), (MEAN, "mean"), (linear(classes), "linear"), x=second.y)
     return Network(
         name="small",
         image=image,
@@ -195,9 +190,9 @@ def branching(*, classes: int = 6) -> Network:
     guided = concat(identity(x), read("guide", x))
     mixed = block(line(chain(guided, (conv(8, 1), "conv"), x=x)), line(leaf(MLP, x, "channel")))
     second = stage("s2", x, mixed, source=total(read("s1", x), chain(read("guide", x), x=x), scales=(1.0, 0.5)), rates=(0.0,))
-    main = chain((MEAN, "mean"), (Linear(classes, True), "linear"), x=x)
-    aux = chain(read("guide", x), (MEAN, "mean"), (Linear(classes, True), "linear"), x=x)
-    extra = chain((MEAN, "mean"), (Linear(classes, True), "linear"), x=x)
+    main = chain((MEAN, "mean"), (linear(classes), "linear"), x=x)
+    aux = chain(read("guide", x), (MEAN, "mean"), (linear(classes), "linear"), x=x)
+    extra = chain((MEAN, "mean"), (linear(classes), "linear"), x=x)
     vector = main.y
     logits = total(read("main", vector), read("aux", vector), scales=(1.0, 0.5))
     return Network(

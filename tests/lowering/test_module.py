@@ -140,7 +140,7 @@ def test_a_part_called_like_a_method_of_modules_is_refused() -> None:
 
 
 def test_a_module_that_breaks_its_component_s_promise_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(networks.Linear, "weights", lambda self, x: {"weight": (1, 1)})
+    monkeypatch.setattr(type(networks.linear(1)), "weights", lambda self, x: {"weight": (1, 1)})
     with pytest.raises(SpecError) as caught:
         lower(networks.small())
     (found,) = caught.value.diagnostics
