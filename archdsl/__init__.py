@@ -18,12 +18,27 @@ if TYPE_CHECKING:
     from archdsl.building import build as build
     from archdsl.building import count as count
     from archdsl.building import load_build as load_build
+    from archdsl.lowering.fuse import fuse as fuse
     from archdsl.source.diagnostic import Diagnostic as Diagnostic
     from archdsl.source.diagnostic import SpecError as SpecError
+    from archdsl.verifying import verify as verify
 
 __version__ = "0.1.0"
 
-__all__ = ["Diagnostic", "Spec", "SpecError", "__version__", "build", "check", "count", "load", "load_build", "loads"]
+__all__ = [
+    "Diagnostic",
+    "Spec",
+    "SpecError",
+    "__version__",
+    "build",
+    "check",
+    "count",
+    "fuse",
+    "load",
+    "load_build",
+    "loads",
+    "verify",
+]
 
 _HOMES = {
     "Diagnostic": "archdsl.source.diagnostic",
@@ -32,9 +47,11 @@ _HOMES = {
     "build": "archdsl.building",
     "check": "archdsl.api",
     "count": "archdsl.building",
+    "fuse": "archdsl.lowering.fuse",
     "load": "archdsl.api",
     "load_build": "archdsl.building",
     "loads": "archdsl.api",
+    "verify": "archdsl.verifying",
 }
 
 

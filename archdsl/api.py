@@ -14,7 +14,8 @@ from archdsl.ir.assemble import assemble
 from archdsl.ir.counts import flops, params
 from archdsl.ir.digest import digest
 from archdsl.ir.expect import Expectation, Overridden, check_expectations
-from archdsl.ir.library import Library, LoadedFile, packaged_names
+from archdsl.ir.fuse import fused
+from archdsl.ir.library import Library, LoadedFile, Parsed, packaged_names
 from archdsl.ir.model import Model
 from archdsl.ir.network import Network
 from archdsl.ir.override import apply_overrides, resized
@@ -41,7 +42,8 @@ class Spec:
 
     `kind` is `arch` or `space`; `network` the resolved network (of a space: its base); `expectations` what was expected and
     counted. `missed` has an error for each expectation that fails, which `build` refuses; `diagnostics` these and all
-    warnings. `space` has the points of a space.
+    warnings. `space` has the points of a space. With `fuse` the network is in its deploy form; expectations are about the
+    form that their rule names.
     """
 
     def __init__(
@@ -53,11 +55,14 @@ class Spec:
         path: Path | None,
         overrides: Overridden,
         missed: tuple[Diagnostic, ...] = (),
+        *,
+        fuse: bool = False,
     ) -> None:
         self.model = model
         self.kind: Literal["arch", "space"] = model.kind
         self.name = model.name
-        self.network = network
+        self.fuse = fuse
+        self.network = fused(network) if fuse else network
         self.expectations = expectations
         self.diagnostics = diagnostics
         self.path = path
@@ -75,7 +80,7 @@ class Spec:
 
     @property
     def params(self) -> int:
-        """All parameters of the training module."""
+        """All parameters of the module, those of heads that only training uses among them."""
         return params(self.network)
 
     @property
@@ -109,7 +114,7 @@ class Spec:
             # what was overridden stays so: only sizes may still be looked up
             overrides: Overridden = "values" if set or self._overrides == "values" else "size" if at else self._overrides
             if not report.error_count:
-                spec = _of_model(model, base, report, self.path, overridden=overrides, work=Work())
+                spec = _of_model(model, base, report, self.path, overridden=overrides, work=Work(), fuse=self.fuse)
         return _finished(spec, report)
 
     def draw(self, random: Random | int, *, require: bool = True) -> Drawn:
@@ -133,7 +138,7 @@ class Spec:
             text = settled_text(space, point, report)
         except Reported:
             raise SpecError(report.diagnostics) from None
-        spec = loads(text)
+        spec = loads(text, fuse=self.fuse)
         # a key map is found by the names of the bases, in the folder of the file
         spec.path, spec.model.lineage = self.path, self.model.lineage
         return spec
@@ -169,6 +174,7 @@ def load(
     set: Mapping[str, object] | None = None,
     at: SizeLike | None = None,
     name: str | None = None,
+    fuse: bool = False,
 ) -> Spec:
     """Read, resolve and check a spec.
 
@@ -178,6 +184,7 @@ def load(
     set: overrides by path, such as `{"s3.depth": 9, "width": 96}`.
     at: height and width of the input in pixels, in place of the spec's: `(64, 64)`, `"64x64"`, or `64` for a square.
     name: the arch or space of the file, where it has several.
+    fuse: the deploy form, in which components with branches have become those without.
 
     Raises
     ------
@@ -187,10 +194,17 @@ def load(
     library = Library(report)
     set, at = arguments.overrides(set), arguments.size(at)
     loaded, chosen = _opened(arguments.path(spec), library)
-    return _spec(library, loaded, name or chosen, set, at)
+    return _spec(library, loaded, name or chosen, set, at, fuse=fuse)
 
 
-def loads(text: str, *, set: Mapping[str, object] | None = None, at: SizeLike | None = None, name: str | None = None) -> Spec:
+def loads(
+    text: str,
+    *,
+    set: Mapping[str, object] | None = None,
+    at: SizeLike | None = None,
+    name: str | None = None,
+    fuse: bool = False,
+) -> Spec:
     """As `load`, for a spec given as text. It may import packaged specs only."""
     from archdsl.source.files import source_from_bytes
 
@@ -202,18 +216,24 @@ def loads(text: str, *, set: Mapping[str, object] | None = None, at: SizeLike | 
     set, at = arguments.overrides(set), arguments.size(at)
     with report.guard():
         loaded = library.text(source_from_bytes("<text>", text.encode("utf-8", "surrogatepass"), report))
-    return _spec(library, loaded, name, set, at)
+    return _spec(library, loaded, name, set, at, fuse=fuse)
 
 
 def _spec(
-    library: Library, loaded: LoadedFile | None, name: str | None, set: Mapping[str, object] | None, at: tuple[int, int] | None
+    library: Library,
+    loaded: LoadedFile | None,
+    name: str | None,
+    set: Mapping[str, object] | None,
+    at: tuple[int, int] | None,
+    *,
+    fuse: bool,
 ) -> Spec:
     report = library.report
     spec: Spec | None = None
     if loaded is not None:
         with report.guard():
             item = _choose(loaded, name, report)
-            spec = _resolved(library, loaded, item, set, at)
+            spec = _resolved(library, loaded, item, set, at, fuse=fuse)
     return _finished(spec, report)
 
 
@@ -232,6 +252,8 @@ def _resolved(
     item: ast.Arch | ast.Space,
     set: Mapping[str, object] | None,
     at: tuple[int, int] | None,
+    *,
+    fuse: bool = False,
 ) -> Spec | None:
     report = library.report
     before = report.error_count
@@ -245,7 +267,7 @@ def _resolved(
     model, base = _overridden(written, base, report, set, at)
     if report.error_count > before:
         return None
-    return _of_model(model, base, report, loaded.path, overridden=overridden, work=library.work)
+    return _of_model(model, base, report, loaded.path, overridden=overridden, work=library.work, fuse=fuse)
 
 
 def _overridden(
@@ -259,7 +281,14 @@ def _overridden(
 
 
 def _of_model(
-    model: Model, base: Model | None, report: Report, path: Path | None, *, overridden: Overridden, work: Work
+    model: Model,
+    base: Model | None,
+    report: Report,
+    path: Path | None,
+    *,
+    overridden: Overridden,
+    work: Work,
+    fuse: bool,
 ) -> Spec | None:
     """The spec of a model, over `base` if it is a space; None if something in it is wrong, which was then reported."""
     if base is not None:
@@ -268,7 +297,7 @@ def _of_model(
         space = Space.of(model, base, report, work)
         if space is None:
             return None
-        found = Spec(model, space.base_network, (), (), path, overridden)
+        found = Spec(model, space.base_network, (), (), path, overridden, fuse=fuse)
         found.space = space
         return found
     arch = resolve(model, report, work=work)
@@ -284,7 +313,9 @@ def _of_model(
 
     missed = Report()
     expectations = check_expectations(model.expects, network, report, missed, at=network_at, overridden=overridden)
-    return Spec(model, network, expectations, (), path, overridden, missed.diagnostics) if network else None
+    if network is None:
+        return None
+    return Spec(model, network, expectations, (), path, overridden, missed.diagnostics, fuse=fuse)
 
 
 def _opened(spec: str, library: Library) -> tuple[LoadedFile | None, str | None]:
@@ -350,12 +381,16 @@ def check(
     """Everything there is to say about specs: of each file every arch and space, or the one that is named. Raises nothing."""
     report = Report()
     set, at = arguments.overrides(set), arguments.size(at)
+    parsed = Parsed()
     for spec in [specs] if isinstance(specs, str | os.PathLike) else specs:
-        # each file has a library of its own: the root of its imports is its own folder
-        library = Library(report)
+        # each file has a library of its own: the root of its imports is its own folder. Each has a report of its own, too:
+        # what is wrong with a base is told once, and yet keeps all that need it from going on
+        told = Report()
+        library = Library(told, parsed)
         loaded, name = _opened(arguments.path(spec), library)
         if loaded is not None:
             _check_file(library, loaded, name, set, at)
+        report.take(told)
     return report.diagnostics
 
 

@@ -15,6 +15,7 @@ from archdsl.budget.compare import Comparison, compare
 from archdsl.budget.fvcore_count import measure
 from archdsl.checkpoints import keymap_of, wanted_of
 from archdsl.ir.counts import closed_form
+from archdsl.ir.fuse import fused
 from archdsl.lowering import artifact
 from archdsl.lowering.build import build_module
 from archdsl.lowering.extractor import FeatureExtractor, chosen, extract
@@ -63,6 +64,7 @@ def build(
     seed: int = 0,
     features: None = None,
     resize: bool = False,
+    fuse: bool = False,
 ) -> Backbone: ...
 
 
@@ -78,6 +80,7 @@ def build(
     seed: int = 0,
     features: Sequence[str],
     resize: bool = False,
+    fuse: bool = False,
 ) -> FeatureExtractor: ...
 
 
@@ -92,6 +95,7 @@ def build(
     seed: int = 0,
     features: Sequence[str] | None = None,
     resize: bool = False,
+    fuse: bool = False,
 ) -> Backbone | FeatureExtractor:
     """The module of a spec: eager, in evaluation mode, float32, on the CPU.
 
@@ -108,6 +112,8 @@ def build(
     seed: of the initial weights, which follow the published initialisation; the same seed gives the same bits.
     features: names of stages whose maps the module returns in place of logits, for dense tasks.
     resize: position tables of weights for another size are resized as the papers do, which a `WeightsWarning` tells.
+    fuse: the deploy form, in which components with branches have become those without. It takes weights of either form, and
+        computes in evaluation what the other computes; `archdsl.fuse` makes one of a module that is trained here.
 
     Returns
     -------
@@ -136,13 +142,14 @@ def build(
         raise SpecError(found.diagnostics)
     if names is not None:
         chosen(found.network, names)
-    module = build_module(
-        found.network, weights=state, seed=seed, keymap=keymap_of(found), wanted=wanted_of(found, resize=resize)
-    )
-    return module if names is None else extract(module, found.network, names)
+    network = fused(found.network) if fuse else found.network
+    module = build_module(network, weights=state, seed=seed, keymap=keymap_of(found), wanted=wanted_of(found, resize=resize))
+    return module if names is None else extract(module, network, names)
 
 
-def count(spec: Spec | PathLike, *, at: SizeLike | None = None, set: Mapping[str, object] | None = None) -> Count:
+def count(
+    spec: Spec | PathLike, *, at: SizeLike | None = None, set: Mapping[str, object] | None = None, fuse: bool = False
+) -> Count:
     """Count a spec in closed form, and beside it with fvcore on real tensors.
 
     Parameters
@@ -150,6 +157,7 @@ def count(spec: Spec | PathLike, *, at: SizeLike | None = None, set: Mapping[str
     spec: a path, `FILE:NAME`, `@name`, or a loaded spec.
     at: height and width of the input in pixels, in place of the spec's: `(64, 64)`, `"64x64"`, or `64` for a square.
     set: overrides by path.
+    fuse: count the deploy form.
 
     Raises
     ------
@@ -157,6 +165,7 @@ def count(spec: Spec | PathLike, *, at: SizeLike | None = None, set: Mapping[str
     """
     overrides = dict(arguments.overrides(set) or {})
     network = _loaded(spec, overrides, at).network
+    network = fused(network) if fuse else network
     found = compare(closed_form(network), measure(lower(network), network))
     return Count(found.params.closed, found.flops.closed, found.flops.measured, sum(found.unseen.values()), found)
 
@@ -168,7 +177,7 @@ def load_build(folder: PathLike) -> Backbone:
     ------
     SpecError: the folder holds no build, or its files were changed since.
     """
-    return artifact.load_build(Path(arguments.path(folder, "folder")), lambda text: loads(text).network)
+    return artifact.load_build(Path(arguments.path(folder, "folder")), lambda text, fuse: loads(text, fuse=fuse).network)
 
 
 def _state(weights: Weights | Stateful | None) -> Weights | None:

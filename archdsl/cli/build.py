@@ -176,8 +176,9 @@ def _story(spec: Spec, compared: Comparison, report: dict[str, Any]) -> list[str
     ]
     for entry in spec.expectations:
         counted = f", counted {exact(entry.counted)}" if entry.counted is not None else ""
+        by = "" if entry.rule == "fvcore" else f" by {entry.rule}"
         lines.append(
-            f"expect  {entry.quantity} = {entry.written}{f' at {entry.at}' if entry.at else ''}: {entry.status}{counted}"
+            f"expect  {entry.quantity} = {entry.written}{f' at {entry.at}' if entry.at else ''}{by}: {entry.status}{counted}"
         )
     for what, found in report["parity"].items():
         worst, batches = max(found["differences"]), ", ".join(map(str, found["batches"]))

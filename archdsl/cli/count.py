@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from archdsl.cli.arguments import add_json, add_overrides, add_spec
+from archdsl.cli.arguments import add_fuse, add_json, add_overrides, add_spec
 from archdsl.cli.console import DONE, INPUT_AT_FAULT, Console
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def configure(parser: ArgumentParser) -> None:
     """Add the arguments."""
     add_spec(parser)
     parser.add_argument("--by", choices=("stage", "op", "component"), help="also the shares of stages, operators or components")
+    add_fuse(parser)
     add_json(parser)
     add_overrides(parser)
 
@@ -33,7 +34,7 @@ def run(args: Namespace, console: Console) -> int:
     from archdsl import api
     from archdsl.cli.arguments import overrides, size
 
-    spec = api.load(args.spec, set=overrides(args), at=size(args))
+    spec = api.load(args.spec, set=overrides(args), at=size(args), fuse=args.fuse)
     with console.progress() as progress:
         progress.step("loading torch")
         from archdsl.building import count
@@ -63,6 +64,7 @@ def _document(spec: Spec, compared: Comparison) -> dict[str, object]:
         "name": spec.name,
         "hash": spec.hash,
         "input": list(spec.network.image.shape),
+        "fuse": spec.fuse,
         "params": compared.params.closed,
         "params_module": compared.params.measured,
         "flops": compared.flops.closed,
@@ -85,7 +87,8 @@ def _tables(spec: Spec, compared: Comparison, by: str | None, unicode: bool) -> 
 
     rows = [_row("params", compared.params), _row("flops", compared.flops)]
     rows.append(("not in fvcore's rules", exact(sum(compared.unseen.values())), "", ""))
-    header = (f"{spec.name} at {spec.network.image}", "closed form", "measured", "")
+    form = ", fused" if spec.fuse else ""
+    header = (f"{spec.name} at {spec.network.image}{form}", "closed form", "measured", "")
     tables = [Table(header, tuple(rows), frozenset({1, 2}))]
     if by == "stage":
         params = {row.name: row for row in compared.params_by_part}

@@ -37,6 +37,7 @@ class Provenance:
     command: Sequence[str]
     version: str
     weights: str | None = None
+    fuse: bool = False
 
 
 def write_build(
@@ -90,6 +91,7 @@ def write_build(
             "classes": module.num_classes,
             "preprocess": module.preprocess.as_json() if module.preprocess else None,
             "spec_hash": provenance.spec_hash,
+            "fuse": provenance.fuse,
             "seed": provenance.seed,
             "weights": provenance.weights,
             "command": list(provenance.command),
@@ -103,10 +105,10 @@ def write_build(
     return report
 
 
-def load_build(folder: Path, resolve: Callable[[str], Network]) -> Backbone:
+def load_build(folder: Path, resolve: Callable[[str, bool], Network]) -> Backbone:
     """The module of a build, made anew from its spec, with its weights, in evaluation mode.
 
-    `resolve` makes the network of a spec's text.
+    `resolve` makes the network of a spec's text, in its deploy form where its second argument says so.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def load_build(folder: Path, resolve: Callable[[str], Network]) -> Backbone:
         text = read_source(str(folder / SPEC), reading).text
     except Reported:
         _changed(folder, SPEC)
-    network = resolve(text)
+    network = resolve(text, report.get("fuse", False))
     if digest(network) != report["spec_hash"]:
         _changed(folder, SPEC, "the network that it means is not the one that was built")
     return build_module(network, weights=folder / WEIGHTS, seed=report["seed"])
@@ -150,6 +152,8 @@ def _wrong_entry(report: Mapping[str, Any]) -> str | None:
         return "seed"
     if not isinstance(report.get("spec_hash"), str):
         return "spec_hash"
+    if not isinstance(report.get("fuse", False), bool):
+        return "fuse"
     files = report.get("files")
     return None if isinstance(files, dict) and all(isinstance(files.get(name), str) for name in (SPEC, WEIGHTS)) else "files"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from archdsl.ir.network import Network
 from archdsl.lowering.checkpoint import Weights
+from archdsl.lowering.fuse import folded_weights
 from archdsl.lowering.keymap import KeyMap
 from archdsl.lowering.module import Backbone, lower
 from archdsl.lowering.reading import Wanted
@@ -25,6 +26,7 @@ def build_module(
     Parameters
     ----------
     weights: a path or a state dict, in the own layout or, with a `keymap`, in the official one. None: initial weights.
+        For a fused network in its own form, or in that of training, which is folded.
     seed: of the initial weights.
     wanted: what may differ between the weights and the network, and who is told of it.
 
@@ -34,5 +36,6 @@ def build_module(
     """
     module = lower(network, seed=seed)
     if weights is not None:
-        load_weights(module, weights, keymap, wanted)
+        wanted = wanted or Wanted()
+        load_weights(module, folded_weights(network, weights, keymap, wanted, seed=seed), keymap, wanted)
     return module.eval()

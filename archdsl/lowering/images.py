@@ -28,6 +28,12 @@ class Images:
         self._fixed = any(leaf.leaf.fixed() for _, leaf in network_leaves(network))
         self._refused: dict[FeatureMap, str] = {}
 
+    def network(self) -> Network:
+        """The network, placed again; its parts stand in no text."""
+        network = place(self._arch, Report(), advise=False)
+        assert network is not None
+        return network
+
     def check(self, images: Tensor) -> None:
         """Refuse images that a component would fail on. While a program is traced nothing is looked at.
 

@@ -32,7 +32,7 @@ def _cases() -> list[object]:
 def test_published_logits_and_the_same_bits_after_saving(name: str, tmp_path: Path) -> None:
     published = golden(name)
     height, width = published["input_shape"][2:]
-    spec = api.load(f"specs/{published['spec']}.arch", at=(height, width))
+    spec = api.load(f"specs/{published['spec']}.arch", at=(height, width), fuse=published.get("fuse", False))
     network = spec.network
     module = build_module(network, weights=official_state(published), keymap=keymap_of(spec))
     assert sum(weight.numel() for weight in module.parameters()) == published["params"]

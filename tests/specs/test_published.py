@@ -34,12 +34,17 @@ def _opening(path: Path) -> str:
 
 
 def _name(row: dict[str, object]) -> str:
-    return f"{row['spec']}@{row['at']}"
+    return f"{row['spec']}{'+fuse' * _fuse(row)}@{row['at']}"
+
+
+def _fuse(row: dict[str, object]) -> bool:
+    """Whether a row is about the deploy form."""
+    return bool(row.get("fuse", False))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=_name)
 def test_the_closed_form_has_the_published_counts(row: dict[str, object]) -> None:
-    spec = archdsl.load(ROOT / "specs" / f"{row['spec']}.arch", at=_size(str(row["at"])))
+    spec = archdsl.load(ROOT / "specs" / f"{row['spec']}.arch", at=_size(str(row["at"])), fuse=_fuse(row))
     # a row has no operations where there are none to compare with
     assert (spec.params, spec.flops) == (row["params"], row.get("flops", spec.flops))
 
@@ -48,7 +53,7 @@ def test_the_closed_form_has_the_published_counts(row: dict[str, object]) -> Non
     "row", [pytest.param(row, marks=() if row["spec"] in QUICK else pytest.mark.slow, id=_name(row)) for row in ROWS]
 )
 def test_fvcore_measures_the_published_counts(row: dict[str, object]) -> None:
-    counted = archdsl.count(ROOT / "specs" / f"{row['spec']}.arch", at=_size(str(row["at"])))
+    counted = archdsl.count(ROOT / "specs" / f"{row['spec']}.arch", at=_size(str(row["at"])), fuse=_fuse(row))
     flops = row.get("flops", counted.flops)
     assert (counted.params, counted.flops, counted.flops_fvcore) == (row["params"], flops, flops)
     assert counted.comparison.equal, counted.comparison.differing
