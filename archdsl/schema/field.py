@@ -93,7 +93,8 @@ def field(
 
     Parameters
     ----------
-    default: a value, `FromPlace("dim")`, `FromArch("init", "uniform")`, `FromField("kernel")`, `Part("gelu")`, or nothing for a required field.
+    default: a value, `FromPlace("dim")`, `FromArch("init", "uniform")`, `FromField("kernel")`, `Part("gelu")`, or nothing
+        for a required field.
     doc: one line, shown by `archdsl explain`.
     ge, gt, le, lt: bounds of a number; of both numbers of a size.
     choices: the texts a `str` field admits.

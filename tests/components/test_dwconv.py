@@ -17,7 +17,7 @@ _BOTH = ("weight", "bias")
 class TestDwConv(ComponentSuite):
     component = "dwconv"
     cases = (
-        Case(FeatureMap(4, Size(8, 9)), {"kernel": Size(3, 3)}, state=_BOTH),
+        Case(FeatureMap(4, Size(8, 9)), {"kernel": Size(3, 3), "init": "fan_out"}, state=_BOTH),
         Case(FeatureMap(4, Size(8, 9)), {"kernel": Size(1, 11), "stride": 2, "bias": False}, state=("weight",)),
         Case(FeatureMap(4, Size(7, 8)), {"kernel": Size(4, 3), "stride": Size(2, 3), "pad": "same"}, state=_BOTH),
     )

@@ -13,7 +13,7 @@ from archdsl.testing.conformance import ComponentSuite
 class TestLinear(ComponentSuite):
     component = "linear"
     cases = (
-        Case(FeatureMap(4, Size(3, 5)), {"out": 6}, state=("weight", "bias")),
+        Case(FeatureMap(4, Size(3, 5)), {"out": 6, "std": 0.01}, state=("weight", "bias")),
         Case(FeatureMap(4, Size(3, 5), (Tokens("class", 1),)), {"out": 6}, state=("weight", "bias")),
         Case(FeatureMap(4, None), {"out": 6, "bias": False}, state=("weight",)),
     )

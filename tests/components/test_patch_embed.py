@@ -18,7 +18,7 @@ _BOTH = ("weight", "bias")
 class TestPatchEmbed(ComponentSuite):
     component = "patch_embed"
     cases = (
-        Case(FeatureMap(3, Size(16, 13)), {"kernel": Size(7, 7), "stride": 4, "out": 6}, state=_BOTH),
+        Case(FeatureMap(3, Size(16, 13)), {"kernel": Size(7, 7), "stride": 4, "out": 6, "init": "normal"}, state=_BOTH),
         Case(FeatureMap(4, Size(7, 8)), {"kernel": Size(2, 2)}, state=_BOTH),
         Case(FeatureMap(4, Size(7, 8)), {"kernel": Size(4, 2), "stride": Size(2, 3)}, state=_BOTH),
     )
