@@ -105,6 +105,19 @@ def test_branches_start_as_nothing() -> None:
     assert torch.equal(block(x), x.relu())
 
 
+def test_the_start_is_as_published() -> None:
+    module = _small("halonet26t")
+    found = {
+        "stem.conv_3.weight": (2 / (9 * 64)) ** 0.5,
+        "stages.s3.0.token.weight": (2 / (9 * 256)) ** 0.5,
+        "stages.s4.1.conv_2.weight": (2 / 2048) ** 0.5,
+        "stages.s4.1.token.kv.weight": 512**-0.5,
+        "head.linear.weight": 0.01,
+    }
+    for name, deviation in found.items():
+        assert module.get_parameter(name).std().item() == pytest.approx(deviation, rel=0.03), name
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_every_weight_learns_but_the_rows_that_nothing_reads(name: str) -> None:
     module = _small(name).train()
