@@ -109,6 +109,20 @@ def test_what_is_trained_without_weight_decay() -> None:
     assert token == {"qkv.weight", "proj.weight"}
 
 
+@pytest.mark.parametrize("name", ["transnext_micro", "transnext_micro_aaaa"])
+def test_convolutions_start_as_published(name: str) -> None:
+    module = build_module(_network(name, (64, 64)), seed=4)
+    found = 0
+    for convolution in module.modules():
+        if isinstance(convolution, torch.nn.Conv2d):
+            weight, found = convolution.weight, found + 1
+            fan_out = weight[0, 0].numel() * convolution.out_channels // convolution.groups
+            assert abs(weight.std().item() / (2 / fan_out) ** 0.5 - 1) < 5 / (2 * weight.numel()) ** 0.5
+            assert not convolution.bias.any()
+    # stem and downs, one in each block, one in each aggregated attention
+    assert found == 4 + 21 + (19 if name == "transnext_micro" else 21)
+
+
 def test_every_weight_learns() -> None:
     assert lost_weights(build_module(_network("transnext_micro", (64, 96)), seed=4), torch.randn(6, 3, 64, 96)) == []
 
