@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archdsl.cli.arguments import add_classes, add_json, add_overrides, add_spec
+from archdsl.cli.arguments import add_classes, add_fuse, add_json, add_overrides, add_spec
 from archdsl.cli.console import DONE, CallError, Console
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="ends in .safetensors, .pth or .pt")
     parser.add_argument("--layout", choices=("official", "own"), required=True, help="the layout to write")
     add_classes(parser)
+    add_fuse(parser)
     parser.add_argument("--resize", action="store_true", help="resize position tables of weights for another size")
     parser.add_argument("--force", action="store_true", help="replace the output if it is there")
     add_json(parser)
@@ -42,7 +43,7 @@ def run(args: Namespace, console: Console) -> int:
 
     output = Path(args.output)
     _check_output(output, force=args.force)
-    spec = api.load(args.spec, set=all_overrides(args), at=size(args))
+    spec = api.load(args.spec, set=all_overrides(args), at=size(args), fuse=args.fuse)
     if spec.kind == "space":
         raise CallError(f"`{spec.name}` is a space, and weights are those of one arch", "give an arch")
     warnings: list[str] = []

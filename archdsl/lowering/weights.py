@@ -10,11 +10,12 @@ from torch import Tensor
 
 from archdsl.ir.network import Network
 from archdsl.lowering.atomic import file_at_once
-from archdsl.lowering.checkpoint import Weights
+from archdsl.lowering.checkpoint import Weights, read_weights
+from archdsl.lowering.fuse import folded_weights
 from archdsl.lowering.keymap import Entry, KeyMap
 from archdsl.lowering.keymap_reading import read_keymap
 from archdsl.lowering.module import Backbone, lower
-from archdsl.lowering.reading import Layout, Reading, State, Target, Wanted, read
+from archdsl.lowering.reading import Layout, Reading, State, Target, Wanted, layout_of, read
 
 
 def load_weights(
@@ -52,7 +53,8 @@ def convert_weights(
 
     Returns the layout they were in, and the number of tensors that were written.
 
-    The kinds of numbers stay as they are. What is left out is written with the initial values of seed 0.
+    The kinds of numbers stay as they are, but for weights that are folded for a fused network. What is left out is written with
+    the initial values of seed 0.
 
     Parameters
     ----------
@@ -64,12 +66,14 @@ def convert_weights(
     ValueError: when the official layout is asked for without a key map.
     OSError: when the file cannot be written.
     """
-    keymap = _keymap(keymap)
+    keymap, wanted = _keymap(keymap), wanted or Wanted()
     target = Target.of_network(network)
-    reading = read(weights, target, keymap, wanted or Wanted())
+    given = read_weights(weights, warn=wanted.warn)
+    found = layout_of(given, Target.of_network(network.training_form or network), keymap)
+    reading = read(folded_weights(network, given, keymap, wanted), target, keymap, wanted)
     state = _in_layout(_complete(reading, target, network), layout, keymap)
     _write(state, path)
-    return reading.layout, len(state)
+    return found, len(state)
 
 
 def save_weights(module: Backbone, path: Path, *, layout: Layout = "own", keymap: KeyMap | Path | None = None) -> None:

@@ -159,3 +159,18 @@ def test_weights_of_another_arch_are_named(capsys: Captured) -> None:
     assert "the weights do not fit `biformer_t`: they are those of `davit_tiny`, in the official layout" in said
     assert "256 missing: downsample_layers.0.0.weight" in said
     assert "help: give the weights of `biformer_t`, or take `@davit_tiny`" in said
+
+
+@pytest.mark.slow
+def test_the_weights_of_a_trained_module_are_written_in_the_deploy_form(capsys: Captured) -> None:
+    trained = archdsl.build("@overlock_xt", set={"classes": 3}, seed=1)
+    torch.save(trained.state_dict(), "trained.pth")
+    call = ["weights", "@overlock_xt", "--classes", "3", "--fuse", "-i", "trained.pth", "-o", "deploy.pth"]
+    assert main([*call, "--layout", "official"]) == 0
+    assert "read in archdsl's own layout, written in the official layout" in capsys.readouterr().err
+    names = torch.load("deploy.pth", weights_only=True).keys()
+    assert "blocks1.0.proj.1.lk_origin.bias" in names
+    assert "blocks1.0.proj.1.origin_bn.weight" not in names
+    deployed = archdsl.build("@overlock_xt", classes=3, weights="deploy.pth", fuse=True)
+    folded = archdsl.build("@overlock_xt", classes=3, weights=trained, fuse=True)
+    assert all(torch.equal(tensor, folded.state_dict()[key]) for key, tensor in deployed.state_dict().items())
