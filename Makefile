@@ -42,13 +42,15 @@ check: $(READY) ## format, lint, types, direction of imports, generated files, s
 	$(BIN)/python -m archdsl.lang.schema_json --check
 	$(BIN)/python -m archdsl.schema.registry --check
 	$(BIN)/archdsl fmt --check specs search examples
+	$(BIN)/archdsl verify --counts --markdown | diff specs/README.md -
 
 golden: $(READY) ## rewrite the golden files; read the difference before committing it
 	$(BIN)/python -m pytest -q -n $(WORKERS) --golden tests/cli/test_errors.py
 	git --no-pager diff --stat -- tests/golden
 
-bench: $(READY) ## measure the start-up time
+bench: $(READY) ## measure the start-up time, and that of all specs together
 	$(BIN)/python benchmarks/check_startup.py
+	$(BIN)/python benchmarks/check_specs.py
 
 clean: ## remove what was made: environment, builds, caches
 	rm -rf $(VENV) build dist .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -15,7 +15,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 _BLOCK = re.compile(r"```console\n\$ (archdsl [^\n]*)\n(.*?)```", re.DOTALL)
-_TABLE = re.compile(r"<!-- table: (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 _FILE = re.compile(r"<!-- file: (\S+) -->\n```\n(.*?)```", re.DOTALL)
 
 
@@ -50,11 +49,7 @@ def filled(text: str, folder: Path, *, only: str | None = None) -> str:
     def read(match: re.Match[str]) -> str:
         return f"<!-- file: {match[1]} -->\n```\n{(ROOT / match[1]).read_text(encoding='utf-8')}```"
 
-    def table(match: re.Match[str]) -> str:
-        rows = [line for line in (ROOT / match[1]).read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-        return "\n".join([f"<!-- table: {match[1]} -->", *rows, "<!-- end -->"])
-
-    return _BLOCK.sub(run, _TABLE.sub(table, _FILE.sub(read, text)))
+    return _BLOCK.sub(run, _FILE.sub(read, text))
 
 
 if __name__ == "__main__":

@@ -71,7 +71,13 @@ def test_help_is_a_word_too(words: tuple[str, ...], capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize(
     ("name", "usage"),
-    [("check", "SPEC ..."), ("explain", "SLUG|COMPONENT|WORD|PATH [SPEC]"), ("diff", "A [B]"), ("show", "SPEC")],
+    [
+        ("check", "SPEC ..."),
+        ("explain", "SLUG|COMPONENT|WORD|PATH [SPEC]"),
+        ("diff", "A [B]"),
+        ("show", "SPEC"),
+        ("verify", "[SPEC ...]"),
+    ],
 )
 def test_usage_says_what_may_be_left_out_or_repeated(name: str, usage: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
