@@ -93,6 +93,13 @@ def test_branches_start_at_a_millionth() -> None:
     assert all((weight == 1e-6).all() for weight in scales)
 
 
+def test_convolutions_start_at_a_fiftieth() -> None:
+    state = _small().state_dict()
+    for name in ("stem.conv", "stages.s4.down.conv", "stages.s4.0.channel.among.widen.conv", "stages.s4.0.token.dwconv_2"):
+        assert state[f"{name}.weight"].std().item() == pytest.approx(0.02, rel=0.05)
+        assert not state[f"{name}.bias"].any()
+
+
 @pytest.mark.parametrize(("at", "last"), [((192, 256), (6, 8)), ((100, 131), (3, 4)), ((64, 32), (2, 1))])
 def test_any_size_is_built_and_counted(at: tuple[int, int], last: tuple[int, int]) -> None:
     counted = archdsl.count(SPEC, at=at)

@@ -70,6 +70,18 @@ def test_branches_start_small() -> None:
     assert all((weight == 1e-5).all() for weight in scales)
 
 
+def test_the_mean_is_taken_off_without_weight_decay() -> None:
+    module = build_module(api.load("@spartan_t", at=(64, 64)).network)
+    bare = {name for name in module.no_weight_decay() if module.get_parameter(name).ndim > 1}
+    assert bare == {name for name, _ in module.named_parameters() if name.endswith(".gamma")}
+
+
+def test_convolutions_start_by_fan_out() -> None:
+    module = build_module(api.load("@spartan_t", at=(64, 64)).network)
+    down = module.get_submodule("stages.s4.down.conv").weight
+    assert down.std().item() == pytest.approx((2 / (4 * 256)) ** 0.5, rel=0.02)
+
+
 def test_every_weight_learns() -> None:
     # a gate of few channels may start closed for all images; here none does
     module = build_module(api.load("@spartan_t", at=(64, 64)).network, seed=0)

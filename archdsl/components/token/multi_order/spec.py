@@ -58,6 +58,9 @@ class MultiOrder(Component):
     def buffers(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
         return buffers_inside(self._inside(x))
 
+    def undecayed(self) -> tuple[str, ...]:
+        return ("gamma",)
+
     def cost(self, x: FeatureMap) -> Cost:
         half = x.with_channels(self.half(x))
         n = half.elements
