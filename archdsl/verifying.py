@@ -267,11 +267,15 @@ class _Measuring:
     def _compare(self, module: Backbone, network: Network, golden: Stored) -> float:
         from archdsl.checkpoints import keymap_of
         from archdsl.lowering.fault import blamed
+        from archdsl.lowering.memory import activation_bytes, refuse_beyond_memory, weight_bytes
         from archdsl.lowering.weights import load_weights
         from archdsl.testing.golden import distance_of, official_state
         from archdsl.testing.golden import golden as read
 
         published = read(golden.name, golden.path.parent)
+        # the checkpoint beside the module, and its images
+        needed = weight_bytes(network) + activation_bytes(network, batch=published["input_shape"][0])
+        refuse_beyond_memory(network, needed, "compare")
         state, keymap = official_state(published), keymap_of(self._spec)
         if network.training_form is not None:
             from archdsl.lowering.fuse import folded_weights

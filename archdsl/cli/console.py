@@ -110,8 +110,10 @@ class Console:
         return Progress(self.stderr if shown else None, self.width, self.reason)
 
     def elapsed(self) -> str:
-        """` (41 ms)` on a terminal. Nothing in a pipe, so that the same run prints the same text."""
-        return f" ({(time.monotonic() - self.began) * 1000:.0f} ms)" if self.stderr.isatty() else ""
+        """` (41 ms)` or ` (41 s)` on a terminal. Nothing in a pipe, so that the same run prints the same text."""
+        spent = time.monotonic() - self.began
+        told = f"{spent * 1000:.0f} ms" if spent < 10 else f"{spent:.0f} s"
+        return f" ({told})" if self.stderr.isatty() else ""
 
     def colored(self, stream: TextIO) -> bool:
         """Whether a stream gets colour: the flag beats the environment, the environment beats the terminal."""

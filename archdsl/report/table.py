@@ -49,9 +49,11 @@ class Table:
         widths = [max((text_width(row[at]) for lines in grid for row in lines), default=0) for at in range(len(self.header))]
         rule = "  ".join(("─" if unicode else "-") * width for width in widths)
         yield from self._padded(self.header, widths)
+        if self.rows:
+            yield rule
         last = len(self.rows) - 1 if self.total else 0
         for index, row in enumerate(rows):
-            if index in (0, last):
+            if index and index == last:
                 yield rule
             yield from self._padded(row, widths)
 

@@ -242,6 +242,16 @@ def test_a_golden_at_a_size_that_does_not_fit(capsys: Captured) -> None:
     assert "nothing can be measured at 3x3" in said
 
 
+def test_a_machine_that_is_too_small(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    store()
+    for free, said in ((10, "nothing can be measured at 16x16"), (8_000, "`tiny` cannot be compared")):
+        monkeypatch.setattr("archdsl.lowering.memory.available_bytes", lambda free=free: free)
+        assert main(["verify", "specs/tiny.arch"]) == 1
+        shown, told = capsys.readouterr()
+        assert table(shown)[-1][-1] == "NOT COMPARED: tiny"
+        assert f"tiny: {said}: `tiny` takes about" in told
+
+
 def test_fvcore_counts_otherwise(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     from archdsl.budget import fvcore_count
 
