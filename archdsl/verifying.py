@@ -21,6 +21,7 @@ from archdsl.source.record import dataclass, field, replace
 from archdsl.testing.stored import Goldens, Stored
 
 if TYPE_CHECKING:
+    from archdsl.lowering.checkpoint import Weights
     from archdsl.lowering.module import Backbone
 
 Kind = Literal["spec", "count", "expect", "golden"]
@@ -276,7 +277,8 @@ class _Measuring:
         # the checkpoint beside the module, and its images
         needed = weight_bytes(network) + activation_bytes(network, batch=published["input_shape"][0])
         refuse_beyond_memory(network, needed, "compare")
-        state, keymap = official_state(published), keymap_of(self._spec)
+        keymap = keymap_of(self._spec)
+        state: Weights = official_state(published)
         if network.training_form is not None:
             from archdsl.lowering.fuse import folded_weights
             from archdsl.lowering.reading import Wanted
