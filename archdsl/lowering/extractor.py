@@ -11,7 +11,7 @@ from archdsl.ir.network import Network
 from archdsl.ir.reach import reached
 from archdsl.lowering.features import Feature, feature_info
 from archdsl.lowering.images import Images
-from archdsl.lowering.level import Level, set_recompute
+from archdsl.lowering.level import Level, run, set_recompute
 from archdsl.lowering.module import Backbone
 from archdsl.lowering.plan import plan
 from archdsl.schema.units import FeatureMap
@@ -54,13 +54,7 @@ class FeatureExtractor(nn.Module):
             self._images.check(images)
             self._check_grid(images)
         values = {"": self.stem(images) if "stem" in self._modules else images}
-        for step in self._plan.steps:
-            level: nn.Module = self
-            for name in step.path:
-                level = level._modules[name]  # type: ignore[assignment]
-            values[step.value] = level(values[step.given], values)
-            for name in step.done:
-                del values[name]
+        run(self, self._plan, values)
         return [_grid(values[name], y) for name, y in self._maps]
 
     def set_grad_checkpointing(self, *, enable: bool = True) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from archdsl.ir.reserved import is_reserved, other_name
 from archdsl.lowering.names import escaped_name
+from archdsl.lowering.plan import Plan
 from archdsl.lowering.recompute import recomputed
 from archdsl.lowering.steps import Identity, Step, Values, escaped
 from archdsl.source.diagnostic import Diagnostic, SpecError
@@ -51,6 +52,17 @@ class Block(Level):
 
     def extra_repr(self) -> str:
         return f"drop_rate={self.drop_rate:.4g}"
+
+
+def run(root: nn.Module, plan: Plan, values: dict[str, Tensor]) -> None:
+    """Compute the values of a plan with the levels below `root`; those that are done with go."""
+    for step in plan.steps:
+        level = root
+        for name in step.path:
+            level = level._modules[name]  # type: ignore[assignment]
+        values[step.value] = level(values[step.given], values)
+        for name in step.done:
+            del values[name]
 
 
 def set_recompute(module: nn.Module, enable: bool) -> None:

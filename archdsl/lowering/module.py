@@ -14,10 +14,10 @@ from archdsl.lowering import grow
 from archdsl.lowering.classifier import classifier
 from archdsl.lowering.features import Feature, feature_info
 from archdsl.lowering.images import Images
-from archdsl.lowering.level import Level, escape_level, set_recompute
+from archdsl.lowering.level import Level, escape_level, run, set_recompute
 from archdsl.lowering.memory import refuse_beyond_memory, weight_bytes
 from archdsl.lowering.places import Places
-from archdsl.lowering.plan import Plan, module_path, plans, wanted_values
+from archdsl.lowering.plan import module_path, plans, wanted_values
 from archdsl.lowering.steps import Chain, Enter
 
 Features = Tensor | dict[str, Tensor]
@@ -76,29 +76,20 @@ class Backbone(nn.Module):
         """What the heads read: a batch of maps, or several by the names of the values they are."""
         before, _ = self._plans[self.training]
         values = {"": self.stem(images) if "stem" in self._modules else images}
-        self._compute(before, values)
+        run(self, before, values)
         return values[before.left[0]] if len(before.left) == 1 else {name: values[name] for name in before.left}
 
     def forward_head(self, features: Features) -> Tensor | dict[str, Tensor]:
         """The output from what `forward_features` returns."""
         before, heads = self._plans[self.training]
         values = dict(features) if isinstance(features, dict) else {before.left[0]: features}
-        self._compute(heads, values)
+        run(self, heads, values)
         if self.training:
             return values[self.heads[0]] if len(self.heads) == 1 else {name: values[name] for name in self.heads}
         if self._output is not None:
             return values[self._output]
         logits: Tensor = self.logits(values[heads.left[0]], values)
         return logits
-
-    def _compute(self, plan: Plan, values: dict[str, Tensor]) -> None:
-        for step in plan.steps:
-            level: nn.Module = self
-            for name in step.path:
-                level = level._modules[name]  # type: ignore[assignment]
-            values[step.value] = level(values[step.given], values)
-            for name in step.done:
-                del values[name]
 
     def reset_classifier(self, classes: int, *, seed: int = 0) -> None:
         """Replace the last linear of each head by a fresh one for another number of classes; 0 leaves what it would read.

@@ -144,10 +144,13 @@ class Residual(Step):
     skip: Step
 
     def run(self, level: nn.Module, x: Tensor, values: Values) -> Tensor:
-        y = self.body.run(level, x, values)
-        if level.training:
-            y = drop_path(y, level.drop_rate)  # type: ignore[arg-type]
+        y = self.branch(level, x, values)
         return self.skip.run(level, x, values) + y
+
+    def branch(self, level: nn.Module, x: Tensor, values: Values) -> Tensor:
+        """What the body makes, dropped as the block says."""
+        y = self.body.run(level, x, values)
+        return drop_path(y, level.drop_rate) if level.training else y  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +161,7 @@ class ResidualTokens(Residual):
     end: int
 
     def run(self, level: nn.Module, x: Tensor, values: Values) -> Tensor:
-        y = self.body.run(level, x, values)
-        if level.training:
-            y = drop_path(y, level.drop_rate)  # type: ignore[arg-type]
+        y = self.branch(level, x, values)
         kept = self.skip.run(level, x, values)
         # one token comes as a vector [B, C], the grid as a map [B, C, H, W]
         y = y[..., None] if y.dim() == 2 else y.flatten(2)

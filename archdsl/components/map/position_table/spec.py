@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.positions import require_positions
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.grid import Grid
@@ -17,12 +18,7 @@ class PositionTable(Component):
     """A learned vector added to each position, and to each token that is there already."""
 
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
-        site.require(
-            x.size is not None or bool(x.tokens),
-            "`position_table` needs positions",
-            label="after pooling only channels are left",
-            help="move it before the pooling",
-        )
+        require_positions(site, "position_table", x)
         return x
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.positions import require_no, require_positions
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.field import field
 from archdsl.schema.units import FeatureMap, Tokens
@@ -18,18 +19,8 @@ class Registers(Component):
     count: int = field(ge=1, doc="how many tokens")
 
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
-        site.require(
-            x.size is not None or bool(x.tokens),
-            "`registers` adds tokens to a map",
-            label="after pooling only channels are left",
-            help="move it before the pooling",
-        )
-        site.require(
-            all(token.name != "registers" for token in x.tokens),
-            "a map has registers once",
-            label=f"the map is {x} here",
-            help="leave the second `registers` out, and raise the `count` of the first",
-        )
+        require_positions(site, "registers", x)
+        require_no(site, "registers", "registers", x, "leave the second out, and raise the `count` of the first")
         return x.with_tokens(*x.tokens, Tokens("registers", self.count))
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
