@@ -15,10 +15,11 @@ from archdsl.ir.counts import flops, params
 from archdsl.ir.digest import digest
 from archdsl.ir.expect import Expectation, Overridden, check_expectations
 from archdsl.ir.fuse import fused
-from archdsl.ir.library import Library, LoadedFile, Parsed, packaged_names
+from archdsl.ir.library import Library, LoadedFile, Parsed
 from archdsl.ir.model import Model
 from archdsl.ir.network import Network
 from archdsl.ir.override import apply_overrides, resized
+from archdsl.ir.reference import chosen, opened
 from archdsl.ir.resolve import resolve
 from archdsl.ir.shapes import place
 from archdsl.ir.work import Work
@@ -26,7 +27,6 @@ from archdsl.lang import ast
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Diagnostic, Report, Reported, SpecError
 from archdsl.source.limits import TOLD
-from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Source, Span
 
 if TYPE_CHECKING:
@@ -193,8 +193,8 @@ def load(
     report = Report()
     library = Library(report)
     set, at = arguments.overrides(set), arguments.size(at)
-    loaded, chosen = _opened(arguments.path(spec), library)
-    return _spec(library, loaded, name or chosen, set, at, fuse=fuse)
+    loaded, called = opened(arguments.path(spec), library)
+    return _spec(library, loaded, name or called, set, at, fuse=fuse)
 
 
 def loads(
@@ -232,7 +232,7 @@ def _spec(
     spec: Spec | None = None
     if loaded is not None:
         with report.guard():
-            item = _choose(loaded, name, report)
+            item = chosen(loaded, name, report)
             spec = _resolved(library, loaded, item, set, at, fuse=fuse)
     return _finished(spec, report)
 
@@ -318,63 +318,6 @@ def _of_model(
     return Spec(model, network, expectations, (), path, overridden, missed.diagnostics, fuse=fuse)
 
 
-def _opened(spec: str, library: Library) -> tuple[LoadedFile | None, str | None]:
-    """The file a reference means, and the name after its colon."""
-    report = library.report
-    path, _, chosen = spec.partition(":")
-    # a colon may also be part of a file's name
-    if chosen and Path(spec).exists():
-        path, chosen = spec, ""
-    try:
-        if path.startswith("@"):
-            names = packaged_names()
-            if path[1:] not in names:
-                help = did_you_mean(path, [f"@{name}" for name in names]) or "`archdsl list specs` shows them"
-                report.fail("import-missing", f"there is no packaged spec `{path[1:]}`", help=help)
-            return library.packaged(path[1:]), chosen or None
-        if not os.path.lexists(path):
-            stem = Path(path).name.partition(".")[0]
-            known = stem if stem in packaged_names() else None
-            help = f"there is a packaged spec of that name: `@{known}`" if known else "check the path"
-            report.fail("unreadable-file", f"`{_shown(path)}` cannot be read: no such file or directory", help=help)
-        return library.open(Path(path)), chosen or None
-    except Reported:
-        return None, None
-
-
-def _shown(path: str) -> str:
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in path[:200])
-
-
-def _choose(loaded: LoadedFile, name: str | None, report: Report) -> ast.Arch | ast.Space:
-    """The one arch or space that is asked for."""
-    models = loaded.models()
-    names = [model.name.id for model in models]
-    shown = loaded.file.source.name
-    if name is not None:
-        for model in models:
-            if model.name.id == name:
-                return model
-        report.fail(
-            "unknown-name", f"`{shown}` has no arch or space `{_shown(name)}`", help=did_you_mean(name, names, "it has")
-        )
-    if len(models) == 1:
-        return models[0]
-    if not models:
-        start = Span(loaded.file.source, 0, 0)
-        report.fail("no-model", f"`{shown}` has no arch and no space", start, "none in here", help="write `arch NAME { ... }`")
-    # a file named after one of its archs holds that one
-    stem = loaded.path.name.partition(".")[0] if loaded.path else ""
-    for model in models:
-        if model.name.id == stem:
-            return model
-    report.fail(
-        "ambiguous-model",
-        f"`{shown}` has {len(models)} archs and spaces",
-        help="say which: " + ", ".join(f"`{shown}:{each}`" for each in names[:8]),
-    )
-
-
 def check(
     specs: PathLike | Sequence[PathLike], *, set: Mapping[str, object] | None = None, at: SizeLike | None = None
 ) -> tuple[Diagnostic, ...]:
@@ -387,7 +330,7 @@ def check(
         # what is wrong with a base is told once, and yet keeps all that need it from going on
         told = Report()
         library = Library(told, parsed)
-        loaded, name = _opened(arguments.path(spec), library)
+        loaded, name = opened(arguments.path(spec), library)
         if loaded is not None:
             _check_file(library, loaded, name, set, at)
         report.take(told)
@@ -410,7 +353,7 @@ def _check_file(
     report = library.report
     items: list[ast.Arch | ast.Space] = []
     with report.guard():
-        items = loaded.models() if name is None else [_choose(loaded, name, report)]
+        items = loaded.models() if name is None else [chosen(loaded, name, report)]
         if not loaded.declarations:
             start = Span(loaded.file.source, 0, 0)
             name = loaded.file.source.name

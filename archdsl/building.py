@@ -177,7 +177,7 @@ def load_build(folder: PathLike) -> Backbone:
     ------
     SpecError: the folder holds no build, or its files were changed since.
     """
-    return artifact.load_build(Path(arguments.path(folder, "folder")), lambda text, fuse: loads(text, fuse=fuse).network)
+    return artifact.load_build(Path(arguments.path(folder, "folder")), lambda text: loads(text).network)
 
 
 def _state(weights: Weights | Stateful | None) -> Weights | None:

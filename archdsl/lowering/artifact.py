@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import torch
 
 from archdsl.ir.digest import digest
+from archdsl.ir.fuse import fused
 from archdsl.ir.network import Network
 from archdsl.lowering.atomic import folder_at_once
 from archdsl.lowering.build import build_module
@@ -105,10 +106,10 @@ def write_build(
     return report
 
 
-def load_build(folder: Path, resolve: Callable[[str, bool], Network]) -> Backbone:
+def load_build(folder: Path, resolve: Callable[[str], Network]) -> Backbone:
     """The module of a build, made anew from its spec, with its weights, in evaluation mode.
 
-    `resolve` makes the network of a spec's text, in its deploy form where its second argument says so.
+    `resolve` makes the network of a spec's text.
 
     Raises
     ------
@@ -124,7 +125,9 @@ def load_build(folder: Path, resolve: Callable[[str, bool], Network]) -> Backbon
         text = read_source(str(folder / SPEC), reading).text
     except Reported:
         _changed(folder, SPEC)
-    network = resolve(text, report.get("fuse", False))
+    network = resolve(text)
+    if report.get("fuse", False):
+        network = fused(network)
     if digest(network) != report["spec_hash"]:
         _changed(folder, SPEC, "the network that it means is not the one that was built")
     return build_module(network, weights=folder / WEIGHTS, seed=report["seed"])

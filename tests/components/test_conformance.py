@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from archdsl.schema import defaults
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import field
 from archdsl.schema.units import FeatureMap, Size
-from archdsl.testing import case as cases
-from archdsl.testing.case import Case
+from archdsl.testing.case import Case, resolved
 from archdsl.testing.conformance import ComponentSuite
 from archdsl.testing.unseen import seen, unseen
 
@@ -108,7 +108,7 @@ Suite = Callable[[type[nn.Module]], ComponentSuite]
 def suite(monkeypatch: pytest.MonkeyPatch) -> Suite:
     def of(module: type[nn.Module]) -> ComponentSuite:
         spec = declared(module)
-        monkeypatch.setattr(cases, "lookup", lambda name: spec)
+        monkeypatch.setattr(defaults, "lookup", lambda name: spec)
         return _Suite()
 
     torch.manual_seed(0)
@@ -183,10 +183,10 @@ def test_the_referees_count_what_the_contract_says() -> None:
 
 def test_a_case_needs_its_required_fields() -> None:
     with pytest.raises(ValueError, match="needs the field kernel"):
-        cases.resolved("conv", {}, X)
+        resolved("conv", {}, X)
     with pytest.raises(ValueError, match="no field"):
-        cases.resolved("conv", {"kernal": 3}, X)
+        resolved("conv", {"kernal": 3}, X)
     with pytest.raises(LookupError, match="no component"):
-        cases.resolved("conw", {}, X)
-    resolved: Any = cases.resolved("conv", {"kernel": 3}, X)
-    assert (resolved.kernel, resolved.out) == (Size(3, 3), 3)
+        resolved("conw", {}, X)
+    made: Any = resolved("conv", {"kernel": 3}, X)
+    assert (made.kernel, made.out) == (Size(3, 3), 3)

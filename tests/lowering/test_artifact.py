@@ -126,6 +126,7 @@ def changed(folder: Path, **entries: object) -> Path:
         ({"spec_hash": ...}, "not-a-build"),
         ({"spec_hash": 0}, "not-a-build"),
         ({"spec_hash": "0" * 64}, "build-changed"),
+        ({"fuse": 1}, "not-a-build"),
         ({"text": b"\xff\xfe"}, "build-changed"),
         ({"text": b"a\0b"}, "build-changed"),
         ({"text": b" " * 2**21}, "build-changed"),
