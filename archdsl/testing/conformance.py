@@ -217,7 +217,7 @@ class ComponentSuite:
         spec = self._spec(case)
         fused = spec.fused()
         if fused == spec:
-            pytest.skip("nothing to fuse")
+            return
         assert fused.fused() == fused, "what `fused` gives can be fused again: let it give the last form at once"
         assert shape_at(fused, case.x) == shape_at(spec, case.x), "the fused form makes another map"
         module, other = _stirred(self._module(case)).eval().double(), instantiate(fused, case.x).eval().double()
