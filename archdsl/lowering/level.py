@@ -47,7 +47,8 @@ class Block(Level):
 
     def forward(self, x: Tensor, values: Values | None = None) -> Tensor:
         if self._recompute and self.training and torch.is_grad_enabled():
-            return recomputed(super().forward, self, x, values)
+            # the values that are done with go from the dictionary long before the second pass reads them
+            return recomputed(super().forward, self, x, None if values is None else dict(values))
         return super().forward(x, values)
 
     def extra_repr(self) -> str:

@@ -96,3 +96,40 @@ def test_what_is_trained_without_decay() -> None:
     names = model.no_weight_decay()
     assert {"stem.position_table.weight", "stem.conv.bias", "stages.s1.0.batchnorm.weight"} <= names
     assert {"stem.conv.weight", "stages.s1.0.token.weight", "head.linear.weight"}.isdisjoint(names)
+
+
+READING = """\
+arch reading {
+  input   = 3x16x16
+  classes = 4
+
+  layout guided { residual resize(s1) -> concat(guide, identity) -> conv(3x3) }
+
+  stem = conv(4x4, out = 8, stride = 4)
+
+  stage s1 { dim = 8, depth = 1, layout = plain }
+
+  node guide = s1 -> conv(1x1, out = 8)
+
+  stage s2 { dim = 8, depth = 2, layout = guided, from = s1 }
+
+  head = mean -> linear(classes)
+
+  layout plain { residual conv(3x3) }
+}
+"""
+
+
+def test_blocks_that_read_values_by_name_find_them_again() -> None:
+    # the guide is done with, and gone, before the backward pass
+    plain = archdsl.build(archdsl.loads(READING)).double().train()
+    kept = copy.deepcopy(plain)
+    kept.set_grad_checkpointing()
+    compiled = copy.deepcopy(kept)
+    images = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    _step(plain, images)
+    _step(kept, images)
+    torch.compile(compiled, fullgraph=True, backend="aot_eager")(images).square().mean().backward()
+    for (name, one), two, three in zip(plain.named_parameters(), kept.parameters(), compiled.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, two.grad, msg=name)
+        torch.testing.assert_close(one.grad, three.grad, msg=name)
