@@ -42,6 +42,8 @@ class FeatureExtractor(nn.Module):
         self.stages = _kept(backbone.stages, needed)
         if nodes := [name for name in network.nodes if name in needed]:
             self.nodes = _kept(backbone.nodes, nodes)
+        if heads := [name for name in network.heads if name in needed]:
+            self.head = backbone.head if len(network.heads) == 1 else _kept(backbone.head, heads)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """The maps of images [B, C, H, W].

@@ -125,3 +125,29 @@ def test_training_keeps_gradients_and_modes() -> None:
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(compiled(images), model(images))
+
+
+@pytest.mark.parametrize("others", ["", "  head more = s2 -> mean -> linear(classes)\n  logits = more\n"])
+def test_a_stage_that_reads_a_head_keeps_it(others: str) -> None:
+    text = f"""\
+arch back {{
+  input   = 3x16x16
+  classes = 4
+
+  layout {{ residual conv(3x3) }}
+
+  stem = conv(4x4, out = 8, stride = 4)
+
+  stage s1 {{ dim = 8, depth = 1 }}
+
+  head out = s1 -> conv(1x1, out = classes)
+
+  stage s2 {{ dim = 4, depth = 1, from = out }}
+
+{others}}}
+"""
+    whole = archdsl.build(archdsl.loads(text))
+    model = archdsl.build(archdsl.loads(text), features=["s2"])
+    (found,) = model(torch.randn(2, 3, 16, 16))
+    assert found.shape == (2, 4, 4, 4)
+    assert {key for key in whole.state_dict() if "more" not in key} == set(model.state_dict())
