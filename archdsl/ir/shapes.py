@@ -346,7 +346,8 @@ class _Placer:
     def _agree(self, part: Sum | Concat, children: tuple[Placed, ...], message: str, *, channels: bool) -> None:
         first = children[0].y
         for child in children[1:]:
-            alike = child.y.size == first.size and child.y.positions == first.positions
+            # one token, a pooled vector: both are [B, C]. Otherwise tokens stand in the order of their names
+            alike = child.y.size == first.size and (child.y.tokens == first.tokens or child.y.positions == first.positions == 1)
             if not alike or (channels and child.y.channels != first.channels):
                 self.report.fail(
                     "sum-mismatch",

@@ -100,7 +100,7 @@ def _check_logits(network: Network, arch: Arch, report: Report) -> None:
             help="end the head with `linear(classes)`, or correct `classes`",
         )
     # for classification the pooling was forgotten; for dense tasks a map is meant
-    if network.logits.y.positions > 1:
+    if len(network.logits.y.shape) > 1:
         report.warn(
             "unpooled-logits",
             "the logits are a map, one prediction for each position",

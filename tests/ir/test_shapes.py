@@ -40,6 +40,13 @@ def test_the_map_at_each_place() -> None:
         ("then split([32, 0], gelu, gelu)", "split-mismatch", "split([32, 0], gelu, gelu)", "32 + 0 = 32, and 32 channels"),
         ("then split([8, 8, 16], gelu, gelu)", "split-mismatch", "split([8, 8, 16], gelu, gelu)", ""),
         ("then split(gelu, maxpool(2x2))", "sum-mismatch", "maxpool(2x2)", "16x8x8 here"),
+        (
+            "then (class_token -> registers(1)) + (registers(1) -> class_token)",
+            "sum-mismatch",
+            "registers(1) -> class_token",
+            "32x16x16 + registers + class here",
+        ),
+        ("then (class_token -> registers(2)) + registers(3)", "sum-mismatch", "registers(3)", "32x16x16 + 3 registers here"),
         ("then mean -> conv(1x1)", "shape-mismatch", "conv", "after pooling only channels are left"),
         ('then conv(99x99, pad = "same") -> conv(64x64)', "field-mismatch", "64x64", "the map is 16x16 here"),
         ("residual fit(conv(1x1))", "fit-outside-skip", "fit(conv(1x1))", ""),
@@ -113,3 +120,6 @@ def test_limits_of_a_network() -> None:
 
 def test_logits_that_are_a_map_are_a_warning() -> None:
     assert told(changed("mean -> layernorm", "layernorm"), "warning") == [("unpooled-logits", "head")]
+    # [B, classes, 1, 1] is no [B, classes] either
+    assert told(changed("mean -> layernorm", "layernorm -> avgpool"), "warning") == []
+    assert told(changed("mean -> layernorm", "layernorm -> avgpool(8x8)"), "warning") == [("unpooled-logits", "head")]
