@@ -19,7 +19,7 @@ ARCH_ATTRIBUTES = {
     "input": "Channels, height and width of the image: `3x224x224`.",
     "classes": "How many classes the head tells apart.",
     "preprocess": "What images go through for the published weights: `normalize(crop_ratio = 0.9)`.",
-    "init": "How convolutions start: \"uniform\" (PyTorch's rule), \"fan_out\" or \"normal\".",
+    "init": 'How convolutions start: "uniform" (PyTorch\'s rule), "fan_out" or "normal".',
     "drop_path": "The drop rate of the residual lines: `ramp(0.1)`, or a number.",
     "join": "How a residual line joins its input: `add`, or `attnres(block = 4)`.",
     "stem": "From the image to the first stage.",
