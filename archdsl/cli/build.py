@@ -176,10 +176,7 @@ def _story(spec: Spec, compared: Comparison, report: dict[str, Any]) -> list[str
     ]
     for entry in spec.expectations:
         counted = f", counted {exact(entry.counted)}" if entry.counted is not None else ""
-        by = "" if entry.rule == "fvcore" else f" by {entry.rule}"
-        lines.append(
-            f"expect  {entry.quantity} = {entry.written}{f' at {entry.at}' if entry.at else ''}{by}: {entry.status}{counted}"
-        )
+        lines.append(f"expect  {entry}: {entry.status}{counted}")
     for what, found in report["parity"].items():
         worst, batches = max(found["differences"]), ", ".join(map(str, found["batches"]))
         accepted = f"{worst:.1e} of {found['tolerance']:.0e} accepted"

@@ -73,7 +73,6 @@ def _totals(spec: Spec) -> str:
     if spec.network.preprocess is not None:
         lines.append(f"images  {spec.network.preprocess}")
     for entry in spec.expectations:
-        at = f" at {entry.at}" if entry.at else ""
         why = f", because {entry.because}" if entry.because else ""
-        lines.append(f"expect  {entry.quantity} = {entry.written}{at}: {entry.status}{why}")
+        lines.append(f"expect  {entry}: {entry.status}{why}")
     return "\n".join(lines)

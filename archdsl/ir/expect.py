@@ -52,6 +52,11 @@ class Expectation:
     status: Status
     span: Span
 
+    def __str__(self) -> str:
+        at = f" at {self.at}" if self.at else ""
+        by = f" by {self.rule}" if self.rule != "fvcore" else ""
+        return f"{self.quantity} = {self.written}{at}{by}"
+
 
 def amount(value: ast.Expr, report: Report, *, quantity: str) -> tuple[Decimal, Decimal, bool]:
     """A written count as number, weight of its last digit, and whether it is a plain integer."""
