@@ -97,8 +97,8 @@ def test_starts_as_published(heads: int) -> None:
     middle = (side - 1) / 2
     for head, (right, down, squared) in enumerate(module.pos_proj.weight.tolist()):
         # twice the place, minus the squared distance: largest at the place
-        assert right == pytest.approx(0.7 * 2 * (head % side - middle), abs=1e-6)
-        assert down == pytest.approx(0.7 * 2 * (head // side - middle), abs=1e-6)
+        assert right == pytest.approx(0.7 * 2 * (head // side - middle), abs=1e-6)
+        assert down == pytest.approx(0.7 * 2 * (head % side - middle), abs=1e-6)
         assert squared == pytest.approx(-0.7)
 
 
@@ -107,7 +107,7 @@ def test_each_head_looks_at_a_place_of_its_own_at_first() -> None:
     module = _made(FeatureMap(9, Size(*size)), heads=9)
     logits = module.pos_proj(relative_steps(size, module.pos_proj.weight)).reshape(7, 7, 7, 7, 9)
     seen = [divmod(int(logits[3, 3, :, :, head].argmax()), 7) for head in range(9)]
-    assert seen == [(3 + down, 3 + right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    assert seen == [(3 + down, 3 + right) for right in (-1, 0, 1) for down in (-1, 0, 1)]
 
 
 def test_heads_beyond_the_square_start_without_a_place() -> None:

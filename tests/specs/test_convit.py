@@ -57,7 +57,7 @@ def test_the_key_map_fits_every_size(spec: str) -> None:
 def test_heads_start_on_a_square_of_places() -> None:
     module = build_module(api.load("@convit_small", at=(32, 32)).network)
     rows = module.stages.get_submodule("local.3.token").pos_proj.weight
-    places = [[right, down, -1] for down in (-2, 0, 2) for right in (-2, 0, 2)]
+    places = [[right, down, -1] for right in (-2, 0, 2) for down in (-2, 0, 2)]
     torch.testing.assert_close(rows, torch.tensor(places, dtype=torch.float32))
 
 

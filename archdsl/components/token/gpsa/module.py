@@ -54,7 +54,8 @@ class GatedPositionalAttention(nn.Module):
         """Put the largest square of heads on a square of places: the logits fall with the squared distance from the place."""
         side = isqrt(self.heads)
         for head in range(side * side):
-            down, right = divmod(head, side)
+            # heads go through the square column by column, as published
+            right, down = divmod(head, side)
             middle = (side - 1) / 2
             place = torch.tensor([2 * (right - middle), 2 * (down - middle), -1.0])
             self.pos_proj.weight[head] = locality * place
