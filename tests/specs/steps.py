@@ -18,16 +18,19 @@ def lost_weights(module: nn.Module, images: torch.Tensor) -> list[str]:
     return [name for name, weight in module.named_parameters() if weight.grad is None or not weight.grad.any()]
 
 
-def graphs_of_steps(module: nn.Module, size: tuple[int, int], batches: Iterable[int] = (4, 8, 16, 32)) -> int:
+def graphs_of_steps(
+    module: nn.Module, size: tuple[int, int], batches: Iterable[int] = (4, 8, 16, 32), *, backend: str = "aot_eager"
+) -> int:
     """How many graphs a step of training compiles to, in full, over batches of several sizes."""
-    from torch._dynamo.backends.debugging import aot_eager
+    from torch._dynamo import lookup_backend
 
+    compiler = lookup_backend(backend)
     graphs = 0
 
     def counted(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> object:
         nonlocal graphs
         graphs += 1
-        return aot_eager(graph, inputs)
+        return compiler(graph, inputs)
 
     torch.compiler.reset()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,8 +50,19 @@ def test_the_closed_form_has_the_published_counts(row: dict[str, object]) -> Non
     assert (spec.params, spec.flops) == (row["params"], row.get("flops", spec.flops))
 
 
+def _expected(row: dict[str, object]) -> bool:
+    """Whether the spec itself says these operations: `archdsl verify` then measures them, in the slow suite."""
+    text = (ROOT / "specs" / f"{row['spec']}.arch").read_text(encoding="utf-8")
+    return bool(re.search(rf"expect flops += [\d_]+ +at {row['at']}{' +by fused' * _fuse(row)}\n", text))
+
+
 @pytest.mark.parametrize(
-    "row", [pytest.param(row, marks=() if row["spec"] in QUICK else pytest.mark.slow, id=_name(row)) for row in ROWS]
+    "row",
+    [
+        pytest.param(row, marks=() if row["spec"] in QUICK else pytest.mark.slow, id=_name(row))
+        for row in ROWS
+        if row["spec"] in QUICK or not _expected(row)
+    ],
 )
 def test_fvcore_measures_the_published_counts(row: dict[str, object]) -> None:
     counted = archdsl.count(ROOT / "specs" / f"{row['spec']}.arch", at=_size(str(row["at"])), fuse=_fuse(row))
