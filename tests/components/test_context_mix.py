@@ -229,3 +229,4 @@ def test_refusals(fields: dict[str, object], field: str, message: str) -> None:
     with pytest.raises(Refused, match=message) as refused:
         shape_at(resolved("context_mix", every, x), x)
     assert refused.value.field == field
+    assert refused.value.help

@@ -125,3 +125,4 @@ def test_refuses_what_could_not_fuse(fields: dict[str, object], field: str, mess
     with pytest.raises(Refused, match=message) as refused:
         shape_at(resolved("dilated_reparam", fields, x), x)
     assert refused.value.field == field
+    assert refused.value.help

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.odd import require_odd
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import Part, field
@@ -34,13 +35,7 @@ class ConvGlu(Component):
             label=f"2/3 of {self.ratio:g} * {x.channels} is less than 1",
             help=f"use a `ratio` of at least {2 / x.channels:g}",
         )
-        site.require(
-            self.kernel.height % 2 == 1 and self.kernel.width % 2 == 1,
-            "the kernel must be odd, so that the map keeps its size",
-            field="kernel",
-            label=f"{self.kernel} is even",
-            help="choose an odd kernel, such as 3x3",
-        )
+        require_odd(site, "kernel", self.kernel, "the kernel must be odd, so that the map keeps its size")
         outer = self.act.shape(inner, site)
         site.require(outer == inner, "`act` must keep the shape", field="act", label=f"makes {outer} of {inner}")
         return x

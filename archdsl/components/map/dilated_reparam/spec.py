@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.odd import require_odd
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import field
@@ -36,12 +37,7 @@ class DilatedReparam(Component):
 
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
         site.require_map(x)
-        site.require(
-            self.kernel.height % 2 == 1 and self.kernel.width % 2 == 1,
-            "the kernel must be odd, so that it is centred",
-            field="kernel",
-            label=f"this is {self.kernel}",
-        )
+        require_odd(site, "kernel", self.kernel, "the kernel must be odd, so that it is centred")
         known = ", ".join(f"{side}x{side}" for side in sorted(PUBLISHED))
         site.require(
             self.branches is not None or (self.kernel.height == self.kernel.width and self.kernel.height in PUBLISHED),
@@ -58,12 +54,14 @@ class DilatedReparam(Component):
                 "a branch has an odd kernel and a dilation of at least 1",
                 field="branches",
                 label=f"one is {written}",
+                help="write kernel and dilation of each, such as `[[5, 1], [3, 2]]`",
             )
             site.require(
                 (kernel - 1) * dilation + 1 <= reach,
                 "a branch must lie within the large kernel, or it could not be fused into it",
                 field="branches",
                 label=f"{written} reaches over {(kernel - 1) * dilation + 1} positions, the kernel is {self.kernel}",
+                help="use a smaller kernel or dilation there, or a larger `kernel`",
             )
             site.require(
                 (kernel, dilation) not in self.dilated[:index],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.odd import require_odd
 from archdsl.components.position.offsets import bias_linear, bias_undecayed, bias_weights
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
@@ -31,13 +32,7 @@ class Aggregated(Component):
 
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
         size = site.require_map(x)
-        site.require(
-            self.window.height % 2 == 1 and self.window.width % 2 == 1,
-            "the window must be odd, so that it has a centre",
-            field="window",
-            label=f"{self.window} is even",
-            help="choose an odd window, such as 3x3",
-        )
+        require_odd(site, "window", self.window, "the window must be odd, so that it has a centre")
         site.require(
             self.reduction is not None or self.pool is not None,
             "`aggregated` needs `reduction` or `pool`",

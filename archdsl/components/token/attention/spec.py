@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.heads import heads_for, require_heads
+from archdsl.components.odd import require_odd
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import field
@@ -30,29 +32,19 @@ class Attention(Component):
 
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
         self._check_positions(x, site)
-        site.require(
-            self.heads is not None or self.head_dim is not None,
-            "`attention` needs `heads` or `head_dim`",
-            help="add `head_dim = 32`, or the number of heads",
-        )
-        site.require(
-            self.heads is None or self.head_dim is None,
-            "`attention` takes `heads` or `head_dim`, not both",
-            field="head_dim",
-            label="`heads` is given too",
-            help="leave one of them out",
-        )
-        site.require(
-            self.lepe is None or (self.lepe.height % 2 == 1 and self.lepe.width % 2 == 1),
-            "the kernel of `lepe` must be odd, so that the map keeps its size",
-            field="lepe",
-            label=f"{self.lepe} is even",
-        )
+        require_heads(site, "attention", self.heads, self.head_dim)
+        if self.lepe:
+            require_odd(site, "lepe", self.lepe, "the kernel of `lepe` must be odd, so that the map keeps its size")
         return x
 
     def _check_positions(self, x: FeatureMap, site: Site) -> None:
         if x.tokens and not (self.window or self.relative_bias or self.lepe):
-            site.require(x.positions > 1, "`attention` needs more than one token", label=f"only the {x.tokens[0].name} is here")
+            site.require(
+                x.positions > 1,
+                "`attention` needs more than one token",
+                label=f"only the {x.tokens[0].name} is here",
+                help="select less before it, or leave it out",
+            )
             return
         size = site.require_map(x)
         if self.window:
@@ -86,11 +78,8 @@ class Attention(Component):
         return own
 
     def heads_for(self, channels: int) -> int:
-        """The number of heads on a map of `channels`, from whichever of the two fields is given."""
-        if self.heads is not None:
-            return self.heads
-        assert self.head_dim is not None
-        return channels // self.head_dim
+        """The number of heads on a map of `channels`."""
+        return heads_for(channels, self.heads, self.head_dim)
 
 
 def _offsets(window: Size) -> Size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from archdsl.components.odd import require_odd
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.defaults import with_defaults
@@ -37,21 +38,23 @@ class ContextMix(Component):
             "the context must leave some channels to the features",
             field="context",
             label=f"{x.channels} channels come in",
+            help="use a smaller context, or more channels",
         )
         site.require(
             features % (4 * self.heads) == 0,
             "the features must be divisible by four times `heads`: two kernels, two groups each",
             field="heads",
             label=f"{features} channels are features here",
+            help=f"use {-(-features // (4 * self.heads)) * 4 * self.heads} channels of features, or other `heads`",
         )
         for name, side in (("kernel", self.kernel), ("small", self.small)):
-            odd = side.height % 2 == 1 and side.width % 2 == 1
-            site.require(odd, "the kernel must be odd, so that it is centred", field=name, label=f"this is {side}")
+            require_odd(site, name, side, "the kernel must be odd, so that it is centred")
         site.require(
             self.small.height <= self.kernel.height and self.small.width <= self.kernel.width,
             "the small kernel must not be larger than the large one",
             field="small",
             label=f"the large one is {self.kernel}",
+            help=f"choose a `small` of at most {self.kernel}",
         )
         self._static().shape(FeatureMap(features, size), site)
         return x

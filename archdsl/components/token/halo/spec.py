@@ -45,6 +45,7 @@ class Halo(Component):
             "`value_ratio` times the channels must be a multiple of the heads",
             field="value_ratio",
             label=f"{self.value_ratio:g} * {x.channels} is {values:g}, and there are {heads} heads",
+            help=f"use a multiple of {heads / x.channels:g}",
         )
         out = self.pooled(self.queries(size))
         site.require(

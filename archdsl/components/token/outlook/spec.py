@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.components.heads import heads_for, require_heads
+from archdsl.components.odd import require_odd
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import field
@@ -27,13 +28,7 @@ class Outlook(Component):
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
         site.require_map(x)
         require_heads(site, "outlook", self.heads, self.head_dim)
-        site.require(
-            self.kernel.height % 2 == 1 and self.kernel.width % 2 == 1,
-            "the kernel of `outlook` must be odd, so that a window has a middle",
-            field="kernel",
-            label=f"{self.kernel} is even",
-            help="choose an odd kernel, such as 3x3",
-        )
+        require_odd(site, "kernel", self.kernel, "the kernel of `outlook` must be odd, so that a window has a middle")
         site.require(
             self.stride.height <= self.kernel.height and self.stride.width <= self.kernel.width,
             "the windows of `outlook` must leave no gap",

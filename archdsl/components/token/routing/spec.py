@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.odd import require_odd
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import field
@@ -31,12 +32,8 @@ class Routing(Component):
             label=f"there are {self.regions.area} regions",
             help=f"use at most {self.regions.area}, or more `regions`",
         )
-        site.require(
-            self.lepe is None or (self.lepe.height % 2 == 1 and self.lepe.width % 2 == 1),
-            "the kernel of `lepe` must be odd, so that the map keeps its size",
-            field="lepe",
-            label=f"{self.lepe} is even",
-        )
+        if self.lepe:
+            require_odd(site, "lepe", self.lepe, "the kernel of `lepe` must be odd, so that the map keeps its size")
         if not self.pad:
             site.require_divisible(
                 size,
