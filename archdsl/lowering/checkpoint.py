@@ -119,7 +119,7 @@ def _unwrapped(found: Mapping[object, object], shown: str, warn: Callable[[str],
     state: dict[str, Tensor] = {}
     for key, value in found.items():
         if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
-            what = f"`{key}` is {type(value).__name__}" if isinstance(key, str) else "a name is no text"
+            what = f"`{safe(key[:100])}` is {type(value).__name__}" if isinstance(key, str) else "a name is no text"
             _unreadable(
                 f"{shown} is no state dict of plain tensors: {what}",
                 "give the state dict alone, or under `model` or `state_dict`",

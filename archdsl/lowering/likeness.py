@@ -59,7 +59,7 @@ def likeness(given: Shapes, known: Iterable[Known]) -> Likeness | None:
     for one in known:
         theirs = _names(one.shapes)
         common = names & theirs
-        share = len(common) / max(1, len(names | theirs))
+        share = len(common) / max(1, len(names) + len(theirs) - len(common))
         if share < _ALIKE or (best and share < best[0]):
             continue
         misshapen = sum(not same_order(given[name], one.shapes[name]) for name in common)

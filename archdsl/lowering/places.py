@@ -17,8 +17,8 @@ class Places:
     `classifiers` are the last linears of the heads, `entrances` the parts with weights that read the image itself.
     """
 
-    classifiers: tuple[str, ...]
-    entrances: tuple[str, ...]
+    classifiers: frozenset[str]
+    entrances: frozenset[str]
     grids: Mapping[str, Grid]
 
     @classmethod
@@ -27,7 +27,7 @@ class Places:
         found = [classifier(network, name) for name in network.heads]
         entrances = [key for key, leaf in network_leaves(network) if leaf.x == network.image and leaf.leaf.weights(leaf.x)]
         return cls(
-            tuple(".".join(one.path) for one in found if one is not None),
-            tuple(entrances),
+            frozenset(".".join(one.path) for one in found if one is not None),
+            frozenset(entrances),
             {f"{key}.{name}": grid for key, leaf in network_leaves(network) for name, grid in leaf.leaf.grids(leaf.x).items()},
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal, TypeAlias
@@ -162,15 +162,22 @@ def _kind(given: Tensor, entry: Entry, target: Target) -> tuple[Kind, object, ob
     grid = target.places.grids.get(entry.own)
     if grid and not entry.piece and (size := given_size(given.shape, entry.own_shape, grid)):
         return "size", size, grid.size
-    components: tuple[tuple[Kind, tuple[str, ...], int], ...] = (
+    components: tuple[tuple[Kind, Collection[str], int], ...] = (
         ("classes", target.places.classifiers, target.classes),
         ("channels", target.places.entrances, target.channels),
     )
     for kind, names, here in components:
-        there, rest = divmod(given.numel() * here, prod(entry.own_shape))
-        if _is_below(entry, names) and not rest:
+        if _component(entry, names) and (there := _other_length(given.shape, entry.own_shape, here)):
             return kind, there, here
     return None
+
+
+def _other_length(given: Sequence[int], own: Sequence[int], here: int) -> int | None:
+    """How long an axis is in the weights that is `here` long in the target, where that alone makes the shape another one."""
+    there, rest = divmod(prod(given) * here, prod(own))
+    axes = [axis for axis, length in enumerate(own) if length == here]
+    fits = not rest and any(same_order(given, (*own[:axis], there, *own[axis + 1 :])) for axis in axes)
+    return there if fits else None
 
 
 def _left_out(
@@ -181,17 +188,22 @@ def _left_out(
     other: Collection[Other],
 ) -> dict[str, tuple[Kind, object, object]]:
     """The tensors of components that do not fit because of what is wanted otherwise; told with what that is."""
-    left: dict[str, tuple[Kind, object, object]] = {}
-    for component in (*target.places.classifiers, *target.places.entrances):
-        names = [name for name, entry in entries.items() if name in given and _is_below(entry, (component,))]
-        kind = next((kind for name in names if (kind := misshapen.get(name)) and kind[0] in other), None)
-        if kind:
-            left |= dict.fromkeys(names, kind)
-    return left
+    components = target.places.classifiers | target.places.entrances
+    otherwise: dict[str, tuple[Kind, object, object]] = {}
+    for name, kind in misshapen.items():
+        if kind and kind[0] in other and (component := _component(entries[name], components)):
+            otherwise.setdefault(component, kind)
+    found = ((name, _component(entry, otherwise)) for name, entry in entries.items() if name in given)
+    return {name: otherwise[component] for name, component in found if component}
 
 
-def _is_below(entry: Entry, components: Collection[str]) -> bool:
-    return entry.own.startswith(tuple(f"{component}." for component in components))
+def _component(entry: Entry, components: Collection[str]) -> str | None:
+    """The one of some components that a tensor is of."""
+    name = entry.own
+    while name := name.rpartition(".")[0]:
+        if name in components:
+            return name
+    return None
 
 
 def _resized(given: Tensor, entry: Entry, target: Target, warn: Callable[[str], None]) -> Tensor:

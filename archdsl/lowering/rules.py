@@ -93,17 +93,19 @@ class Index(Generic[P]):
         self._alike: dict[str, list[tuple[int, P]]] = {}
         for entry in enumerate(rules):
             self._alike.setdefault(entry[1].pattern.skeleton, []).append(entry)
+        self._longest = max(map(len, self._alike), default=0)
 
     def near(self, name: str) -> list[P]:
         """The rules that may be about a name, in their order."""
-        found = (entry for words in _beginnings(skeleton(name)) for entry in self._alike.get(words, ()))
+        found = (entry for words in _beginnings(skeleton(name), self._longest) for entry in self._alike.get(words, ()))
         return [rule for _, rule in sorted(found, key=itemgetter(0))]
 
 
-def _beginnings(name: str) -> Iterator[str]:
-    """The name, and the names it is below."""
+def _beginnings(name: str, longest: int) -> Iterator[str]:
+    """The name, and the names it is below; those that are no longer than `longest`, as a name may be as long as it likes."""
     end = name.find(".")
-    while end >= 0:
+    while 0 <= end <= longest:
         yield name[:end]
         end = name.find(".", end + 1)
-    yield name
+    if len(name) <= longest:
+        yield name

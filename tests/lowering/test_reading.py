@@ -98,6 +98,16 @@ def test_nothing_else_may_differ() -> None:
     assert "patch.weight" in refused(spec(), weights, Wanted(["classes"])).notes[1].message
 
 
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(["channels"])])
+def test_another_kernel_is_not_another_number_of_channels(wanted: Wanted) -> None:
+    # four times as many numbers, but not those of 12 channels
+    text = TEXT.replace(" -> position_table", "")
+    weights = dict(lower(loads(text.replace("conv(4x4", "conv(8x8")).network).state_dict())
+    told = refused(loads(text, set={"input": "3x16x24"}), weights, wanted)
+    assert "channels" not in told.message
+    assert told.notes[1].message == "1 misshapen: stem.conv.weight is 4x3x8x8, not 4x3x4x4"
+
+
 def test_what_fits_is_not_left_out() -> None:
     module = lower(spec().network)
     load_weights(module, official(spec()), KEYMAP, Wanted(["classes", "channels"]))
