@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from archdsl.components.map.class_token import spec as schema
+from archdsl.components.projection import embedding
 from archdsl.components.tokens import with_tokens
 from archdsl.schema.units import FeatureMap
-
-_STD = 0.02
 
 
 class ClassToken(nn.Module):
@@ -21,7 +19,7 @@ class ClassToken(nn.Module):
     def __init__(self, spec: schema.ClassToken, x: FeatureMap) -> None:
         super().__init__()
         self.extra = x.extra
-        self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(x.channels), std=_STD))
+        self.weight = embedding(x.channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return with_tokens(x, self.weight[:, None], self.extra)

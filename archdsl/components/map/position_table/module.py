@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from archdsl.components.map.position_table import spec as schema
 from archdsl.components.maps import channels_first
+from archdsl.components.projection import embedding
 from archdsl.schema.units import FeatureMap
-
-_STD = 0.02
 
 
 class PositionTable(nn.Module):
@@ -22,7 +20,7 @@ class PositionTable(nn.Module):
     def __init__(self, spec: schema.PositionTable, x: FeatureMap) -> None:
         super().__init__()
         (shape,) = spec.weights(x).values()
-        self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=_STD))
+        self.weight = embedding(*shape)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + channels_first(self.weight[None])

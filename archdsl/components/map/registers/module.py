@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from archdsl.components.map.registers import spec as schema
+from archdsl.components.projection import embedding
 from archdsl.components.tokens import with_tokens
 from archdsl.schema.units import FeatureMap
-
-_STD = 0.02
 
 
 class Registers(nn.Module):
@@ -21,7 +19,7 @@ class Registers(nn.Module):
     def __init__(self, spec: schema.Registers, x: FeatureMap) -> None:
         super().__init__()
         self.extra = x.extra
-        self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(spec.count, x.channels), std=_STD))
+        self.weight = embedding(spec.count, x.channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return with_tokens(x, self.weight.t(), self.extra)

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archdsl.components.convolution import start_by_fan_out
-from archdsl.components.cosine import small, temperature
+from archdsl.components.cosine import temperature
 from archdsl.components.maps import channels_first, channels_last
 from archdsl.components.position.module import PositionBias
-from archdsl.components.projection import projection
+from archdsl.components.projection import embedding, projection
 from archdsl.components.token.aggregated.spec import Aggregated
 from archdsl.schema.units import FeatureMap, Size
 
@@ -32,9 +32,9 @@ class AggregatedAttention(nn.Module):
         self.size, self.cells = x.size, spec.cells(x.size)
         self.heads = channels // spec.head_dim
         self.temperature = temperature(self.heads)
-        self.query_embedding = small(self.heads, 1, spec.head_dim)
+        self.query_embedding = embedding(self.heads, 1, spec.head_dim)
         self.local_bias = nn.Parameter(nn.init.trunc_normal_(torch.empty(self.heads, taps), std=_LOCAL_STD))
-        self.learnable_tokens = small(self.heads, spec.head_dim, taps)
+        self.learnable_tokens = embedding(self.heads, spec.head_dim, taps)
         self.learnable_bias = nn.Parameter(torch.zeros(self.heads, 1, taps))
         self.q = projection(channels, channels)
         self.kv = projection(channels, 2 * channels)

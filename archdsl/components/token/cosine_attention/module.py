@@ -7,10 +7,10 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archdsl.components.cosine import small, temperature
+from archdsl.components.cosine import temperature
 from archdsl.components.maps import channels_first, channels_last
 from archdsl.components.position.module import PositionBias
-from archdsl.components.projection import projection
+from archdsl.components.projection import embedding, projection
 from archdsl.components.token.cosine_attention.spec import CosineAttention
 from archdsl.schema.units import FeatureMap, Size
 
@@ -26,7 +26,7 @@ class LengthScaledCosineAttention(nn.Module):
         assert x.size is not None
         self.heads = x.channels // spec.head_dim
         self.temperature = temperature(self.heads)
-        self.query_embedding = small(self.heads, 1, spec.head_dim)
+        self.query_embedding = embedding(self.heads, 1, spec.head_dim)
         self.qkv = projection(x.channels, 3 * x.channels)
         self.proj = projection(x.channels, x.channels)
         self.position = PositionBias(x.size, x.size, heads=self.heads, pretrain=spec.pretrain)
