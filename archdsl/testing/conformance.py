@@ -107,6 +107,21 @@ class ComponentSuite:
                 f"at {x} the module makes {tuple(out.shape)}, `shape` of the spec says {promised}: correct one of the two"
             )
 
+    def test_other_maps_are_computed_as_by_a_module_made_for_them(self, case: Case) -> None:
+        spec = self._spec(case)
+        if spec.fixed():
+            return
+        module, state = _stirred(self._module(case)).eval().double(), _state(spec, case.x)
+        # with other weights a backbone refuses the map, as it does what the shape rule refuses
+        for x in (x for x in self._maps(case) if _state(spec, x) == state):
+            other = instantiate(spec, x).eval().double()
+            other.load_state_dict(module.state_dict())
+            given = _input(x).double()
+            told = f"made for {case.x} it computes something else at {x}: take sizes from x, or say `fixed` in the spec"
+            with torch.no_grad():
+                # what a module holds ready was made in single precision
+                _close(module(given), other(given), told, 1e-5)
+
     def test_weights_and_buffers_are_the_modules(self, case: Case) -> None:
         spec, module = self._spec(case), self._module(case)
         weights = [(name, tuple(value.shape)) for name, value in module.named_parameters()]
@@ -340,6 +355,11 @@ def _same_counts(field: str, promised: Mapping[str, int], counted: Mapping[str, 
     facts = [f"{name}: {words} {there.get(name, 0)}, `cost` says {said.get(name, 0)}" for name in sorted({*said, *there})]
     differing = [fact for fact, name in zip(facts, sorted({*said, *there}), strict=True) if said.get(name) != there.get(name)]
     assert said == there, f"at {x} `cost(x).{field}` of the spec is not what was counted: {'; '.join(differing)}"
+
+
+def _state(spec: Component, x: FeatureMap) -> dict[str, tuple[int, ...]]:
+    """The shapes of all weights and buffers at a map."""
+    return {**spec.weights(x), **spec.buffers(x)}
 
 
 def _close(found: Tensor, expected: Tensor, told: str, tolerance: float | None = 1e-9) -> None:

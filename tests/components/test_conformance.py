@@ -70,6 +70,15 @@ class Random(_Scale):
         return x * self.weight + torch.rand(1)
 
 
+class KeepsItsSize(_Scale):
+    def __init__(self, spec: Component, x: FeatureMap) -> None:
+        super().__init__(spec, x)
+        self.positions = x.positions
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight / self.positions
+
+
 class Branches(_Scale):
     def forward(self, x: Tensor) -> Tensor:
         return x * self.weight if x.sum() > 0 else x + self.weight
@@ -121,6 +130,7 @@ CASE = _Suite.cases[0]
 def test_a_sound_component_passes(suite: Suite) -> None:
     sound = suite(_Scale)
     sound.test_shape_rule_is_the_shape(CASE)
+    sound.test_other_maps_are_computed_as_by_a_module_made_for_them(CASE)
     sound.test_weights_and_buffers_are_the_modules(CASE)
     sound.test_cost_is_what_fvcore_counts(CASE)
     sound.test_unseen_is_what_is_left(CASE)
@@ -132,6 +142,7 @@ def test_a_sound_component_passes(suite: Suite) -> None:
     ("module", "test"),
     [
         (Shrinks, "test_shape_rule_is_the_shape"),
+        (KeepsItsSize, "test_other_maps_are_computed_as_by_a_module_made_for_them"),
         (Idle, "test_weights_and_buffers_are_the_modules"),
         (Idle, "test_state_names_are_kept"),
         (Twice, "test_unseen_is_what_is_left"),
