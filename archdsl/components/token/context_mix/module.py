@@ -29,7 +29,7 @@ class ContextMix(nn.Module):
         self.small_bias = nn.Parameter(_table(self.groups, spec.small))
         self.large_bias = nn.Parameter(_table(self.groups, spec.kernel))
         self.taps = projection(spec.grid.area, spec.small.area + spec.kernel.area)
-        for name, part, here in spec.parts(x):
+        for name, (part, here) in spec.inside(x).items():
             chain, _, word = name.partition(".")
             if word and chain not in self._modules:
                 self.add_module(chain, nn.Sequential())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
+from archdsl.components.inside import Inside, buffers_inside, cost_inside, same_convolution, weights_inside
 from archdsl.components.odd import require_odd
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
@@ -63,33 +64,36 @@ class ContextMix(Component):
         """The channels of the features."""
         return x.channels - self.context
 
-    def parts(self, x: FeatureMap) -> Iterator[tuple[str, Component, FeatureMap]]:
-        """The parts that have weights of their own, in order: name, component, and the map that it reads."""
+    def inside(self, x: FeatureMap) -> Inside:
+        """The parts that are components themselves, with the map that each reads."""
         assert x.size is not None
         features = x.with_channels(self.features(x))
         half = features.channels // 2
         asking = features.with_size(enlarged(x.size, self.kernel))
         keys = FeatureMap(self.context, self.grid)
         norm = with_defaults("batchnorm", {})
-        yield "fusion.dwconv", with_defaults("dwconv", {"kernel": 3}), x
-        yield "fusion.batchnorm", norm, x
-        yield "fusion.gelu", with_defaults("gelu", {}), x
-        yield "fusion.conv", _pointwise(features.channels), x
-        yield "fusion.grn", with_defaults("grn", {}), features
-        yield "query.conv", _pointwise(half, bias=False), asking
-        yield "query.batchnorm", norm, asking.with_channels(half)
-        yield "key.conv", _pointwise(half, bias=False), keys
-        yield "key.batchnorm", norm, keys.with_channels(half)
-        yield "mixed.conv", _pointwise(features.channels, bias=False), features
-        yield "mixed.batchnorm", norm, features
-        yield "lepe.dilated_reparam", self._static(), features
-        yield "lepe.batchnorm", norm, features
-        yield "excite", with_defaults("squeeze_excite", {"ratio": 8, "minimum": 16, "act": with_defaults("gelu", {})}), features
-        yield "gate.conv", _pointwise(features.channels, bias=False), features
-        yield "gate.batchnorm", norm, features
-        yield "gate.silu", with_defaults("silu", {}), features
-        yield "proj.batchnorm", norm, features
-        yield "proj.conv", _pointwise(x.channels), features
+        excite = with_defaults("squeeze_excite", {"ratio": 8, "minimum": 16, "act": with_defaults("gelu", {})})
+        return {
+            "fusion.dwconv": (with_defaults("dwconv", {"kernel": 3}), x),
+            "fusion.batchnorm": (norm, x),
+            "fusion.gelu": (with_defaults("gelu", {}), x),
+            "fusion.conv": (same_convolution(1, features.channels), x),
+            "fusion.grn": (with_defaults("grn", {}), features),
+            "query.conv": (same_convolution(1, half, bias=False), asking),
+            "query.batchnorm": (norm, asking.with_channels(half)),
+            "key.conv": (same_convolution(1, half, bias=False), keys),
+            "key.batchnorm": (norm, keys.with_channels(half)),
+            "mixed.conv": (same_convolution(1, features.channels, bias=False), features),
+            "mixed.batchnorm": (norm, features),
+            "lepe.dilated_reparam": (self._static(), features),
+            "lepe.batchnorm": (norm, features),
+            "excite": (excite, features),
+            "gate.conv": (same_convolution(1, features.channels, bias=False), features),
+            "gate.batchnorm": (norm, features),
+            "gate.silu": (with_defaults("silu", {}), features),
+            "proj.batchnorm": (norm, features),
+            "proj.conv": (same_convolution(1, x.channels), features),
+        }
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
         groups, taps = 2 * self.heads, self.small.area + self.kernel.area
@@ -99,13 +103,10 @@ class ContextMix(Component):
             "taps.weight": (taps, self.grid.area),
             "taps.bias": (taps,),
         }
-        for name, part, here in self.parts(x):
-            shapes |= {f"{name}.{weight}": shape for weight, shape in part.weights(here).items()}
-        return shapes
+        return {**shapes, **weights_inside(self.inside(x))}
 
     def buffers(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
-        every = ((name, part.buffers(here)) for name, part, here in self.parts(x))
-        return {f"{name}.{buffer}": shape for name, buffers in every for buffer, shape in buffers.items()}
+        return buffers_inside(self.inside(x))
 
     def cost(self, x: FeatureMap) -> Cost:
         assert x.size is not None
@@ -127,18 +128,13 @@ class ContextMix(Component):
             "add": groups * size.area * taps + around // 2,
             "sum": weighted,
         }
-        return Cost.total([Cost(ops, unseen), *(part.cost(here) for _, part, here in self.parts(x))])
+        return Cost(ops, unseen) + cost_inside(self.inside(x))
 
     def fused(self) -> Component:
         return replace(self, branches=())
 
     def _static(self) -> Component:
         return with_defaults("dilated_reparam", {"kernel": self.kernel, "branches": self.branches})
-
-
-def _pointwise(out: int, *, bias: bool = True) -> Component:
-    """A linear map of the channels of a map."""
-    return with_defaults("conv", {"kernel": 1, "out": out, "bias": bias})
 
 
 def enlarged(size: Size, kernel: Size) -> Size:
