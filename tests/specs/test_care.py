@@ -112,6 +112,7 @@ def test_an_image_too_small_is_refused() -> None:
         api.load("@care_s0", at=(31, 64))
     (found,) = caught.value.diagnostics
     assert (found.slug, found.message) == ("field-mismatch", "the kernel must fit into the padded map")
+    assert "use a larger input" in (found.help or "")
 
 
 def test_the_published_layout_comes_back_to_the_last_bit() -> None:

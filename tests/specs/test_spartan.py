@@ -42,6 +42,7 @@ def test_an_image_too_small_is_refused() -> None:
         api.load("@spartan_t", at=(16, 64))
     (found,) = caught.value.diagnostics
     assert (found.slug, found.message) == ("field-mismatch", "the kernel must fit into the padded map")
+    assert "use a larger input" in (found.help or "")
 
 
 def test_weights_of_one_size_serve_another() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archdsl.components.fitting import require_fit
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import FREE, Cost
 from archdsl.schema.field import FromField, field
@@ -29,12 +30,7 @@ class AvgPool(Component):
             return x.with_size(None)
         stride = self.stride or self.kernel
         out = slid(size, self.kernel, stride, padding(size, self.kernel, stride, self.pad))
-        site.require(
-            min(out) >= 1,
-            "the kernel must fit into the padded map",
-            field="kernel",
-            label=f"the map is {size} here",
-        )
+        require_fit(site, size, out)
         return x.with_size(out)
 
     def cost(self, x: FeatureMap) -> Cost:

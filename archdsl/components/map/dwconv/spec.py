@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.fitting import require_fit
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import STARTS, FromArch, field
@@ -30,12 +31,7 @@ class DwConv(Component):
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
         size = site.require_map(x)
         out = self._out(size)
-        site.require(
-            min(out) >= 1,
-            "the kernel must fit into the padded map",
-            field="kernel",
-            label=f"the map is {size} here",
-        )
+        require_fit(site, size, out)
         return x.with_size(out)
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:

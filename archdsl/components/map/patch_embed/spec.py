@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.fitting import require_fit
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import STARTS, FromArch, FromField, FromPlace, field
@@ -31,12 +32,7 @@ class PatchEmbed(Component):
     def shape(self, x: FeatureMap, site: Site) -> FeatureMap:
         size = site.require_map(x)
         out = self._out(size)
-        site.require(
-            min(out) >= 1,
-            "a patch must fit into the padded map",
-            field="kernel",
-            label=f"the map is {size} here",
-        )
+        require_fit(site, size, out, what="a patch")
         return FeatureMap(self.out, out)
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
