@@ -23,6 +23,8 @@ _WRAPPERS = ("state_dict", "model", "model_state_dict", "module")
 _PREFIXES = ("module.", "_orig_mod.")
 _NESTING = 4
 _SHOWN = 3
+# two numbers in a byte, which no arithmetic reads; not every torch has it
+_PACKED = frozenset(filter(None, [getattr(torch, "float4_e2m1fn_x2", None)]))
 # how files of torch.save begin: a zip archive, or a pickle
 _BEGINNINGS = (b"PK\x03\x04", b"\x80")
 
@@ -78,7 +80,9 @@ def refuse_not_finite(given: Mapping[str, Tensor]) -> None:
     """Refuse weights that a training left behind which diverged. Raises `SpecError` `unreadable-weights`."""
     found = []
     for name, tensor in given.items():
-        if tensor.is_floating_point() and (count := int((~torch.isfinite(tensor)).sum())):
+        # kinds of one byte are for keeping numbers, hardly for looking at them
+        numbers = tensor.float() if tensor.is_floating_point() and tensor.itemsize == 1 else tensor
+        if tensor.is_floating_point() and (count := int((~torch.isfinite(numbers)).sum())):
             found.append(f"{name} in {count} of {tensor.numel()}")
     if found:
         more = f" ... {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
@@ -118,8 +122,9 @@ def _unwrapped(found: Mapping[object, object], shown: str, warn: Callable[[str],
         found = found[word]  # type: ignore[assignment]
     state: dict[str, Tensor] = {}
     for key, value in found.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
-            what = f"`{safe(key[:100])}` is {type(value).__name__}" if isinstance(key, str) else "a name is no text"
+        if not isinstance(key, str) or not isinstance(value, Tensor) or not _is_plain(value):
+            kind = "sparse, nested, packed or without numbers" if isinstance(value, Tensor) else type(value).__name__
+            what = f"`{safe(key[:100])}` is {kind}" if isinstance(key, str) else "a name is no text"
             _unreadable(
                 f"{shown} is no state dict of plain tensors: {what}",
                 "give the state dict alone, or under `model` or `state_dict`",
@@ -131,11 +136,16 @@ def _unwrapped(found: Mapping[object, object], shown: str, warn: Callable[[str],
     return state
 
 
-def _holds_tensors(value: object) -> bool:
-    """Whether this is a state dict, or a wrapped one."""
-    if not isinstance(value, Mapping):
+def _is_plain(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_nested and tensor.dtype not in _PACKED
+
+
+def _holds_tensors(value: object, nesting: int = _NESTING) -> bool:
+    """Whether this is a state dict, or a wrapped one. What is wrapped deeper is none: it may hold itself."""
+    if not isinstance(value, Mapping) or not nesting:
         return False
-    return any(isinstance(inner, Tensor) for inner in value.values()) or any(_holds_tensors(value.get(w)) for w in _WRAPPERS)
+    held = any(isinstance(inner, Tensor) for inner in value.values())
+    return held or any(_holds_tensors(value.get(word), nesting - 1) for word in _WRAPPERS)
 
 
 def _unreadable(message: str, help: str) -> NoReturn:

@@ -298,12 +298,41 @@ def test_what_is_no_checkpoint_is_refused(name: str, content: bytes | None, slug
         assert "is no checkpoint" in found.message
 
 
+def test_wrappers_that_hold_themselves_come_to_an_end(module: Backbone, tmp_path: Path) -> None:
+    around: dict[str, object] = {}
+    around["model"] = around
+    torch.save({"model": module.state_dict(), "ema": around}, tmp_path / "around.pth")
+    assert equal(build_module(NETWORK, weights=tmp_path / "around.pth"), module)
+    assert "`model` is dict" in refused(around).message
+    doubled: dict[str, object] = {}
+    for _ in range(30):
+        doubled = dict.fromkeys(("state_dict", "model", "model_state_dict", "module"), doubled)
+    assert equal(build_module(NETWORK, weights={"model": module.state_dict(), "ema": doubled}), module)
+
+
+def test_tensors_of_every_kind_are_read_or_refused(module: Backbone) -> None:
+    state = module.state_dict()
+    small = {name: tensor.to(torch.float8_e4m3fn) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    made = build_module(NETWORK, weights=small).state_dict()
+    assert all(torch.equal(tensor, small[name].to(tensor.dtype)) for name, tensor in made.items())
+    small["head.linear.bias"] = torch.full_like(small["head.linear.bias"].float(), torch.nan).to(torch.float8_e4m3fn)
+    assert "not finite" in refused(small).message
+    for odd in (
+        torch.nested.nested_tensor([torch.zeros(2)], layout=torch.jagged),
+        torch.eye(3).to_sparse(),
+        torch.empty(2, device="meta"),
+    ):
+        told = refused({**state, "head.linear.bias": odd})
+        assert told.slug == "unreadable-weights"
+        assert "`head.linear.bias` is sparse, nested, packed or without numbers" in told.message
+
+
 def test_what_is_no_state_dict_is_refused(tmp_path: Path) -> None:
     torch.save([torch.zeros(1)], tmp_path / "list.pth")
     assert "no state dict but list" in refused(tmp_path / "list.pth").message
     assert "`a` is int" in refused({"a": 3}).message
     assert "a name is no text" in refused({1: torch.zeros(1)}).message
-    assert "`a` is Tensor" in refused({"a": torch.zeros(2, 2).to_sparse()}).message
+    assert "`a` is sparse" in refused({"a": torch.zeros(2, 2).to_sparse()}).message
     assert refused(tmp_path).slug == "unreadable-file"
 
 
