@@ -13,18 +13,24 @@ from archdsl.schema.grid import Grid
 from archdsl.schema.units import Size
 
 
+# of a table that is resized; a checkpoint may claim more than it holds
+_POSITIONS = 2**20
+
+
 def given_size(given: Sequence[int], own: Sequence[int], grid: Grid) -> Size | None:
     """The grid that weights of the shape `given` are for, where they differ from the shape `own` in the grid alone.
+
+    None where they differ otherwise, or have no positions, or more than a table may have.
 
     Positions on one axis are those of a square, or of a grid in the proportions of the own one.
     """
     before, after = prod(own[: grid.axis]), _after(own, grid)
     for axis, length in enumerate(given):
         if prod(given[:axis]) == before and prod(given[axis + 1 :]) == after:
-            return _proportional(length - grid.extra, grid.size)
+            return _within(_proportional(length - grid.extra, grid.size))
     for axis in range(len(given) - 1):
         if not grid.extra and prod(given[:axis]) == before and prod(given[axis + 2 :]) == after:
-            return Size(given[axis], given[axis + 1])
+            return _within(Size(given[axis], given[axis + 1]))
     return None
 
 
@@ -43,6 +49,10 @@ def resize(given: Tensor, own: Sequence[int], grid: Grid) -> Tensor:
 
 def _after(own: Sequence[int], grid: Grid) -> int:
     return prod(own) // (prod(own[: grid.axis]) * (grid.extra + grid.size.area))
+
+
+def _within(size: Size | None) -> Size | None:
+    return size if size is not None and 0 < size.area <= _POSITIONS else None
 
 
 def _proportional(count: int, like: Size) -> Size | None:

@@ -194,6 +194,15 @@ def test_the_grid_of_weights_is_found_by_their_shape(given: tuple, own: tuple, g
     assert given_size(given, own, grid) == size
 
 
+def test_tables_without_positions_or_with_too_many_are_refused() -> None:
+    large = loads(TEXT, at=(24, 36))
+    weights = dict(lower(large.network).state_dict())
+    # the second one holds four numbers
+    for table in (torch.zeros(0, 6, 4), torch.zeros(4).expand(100_000, 100_000, 4), torch.zeros(4).expand(10_000_000_000, 4)):
+        weights["stem.position_table.weight"] = table
+        assert refused(large, weights, Wanted(resize=True)).slug == "weights-mismatch"
+
+
 def test_whose_weights_they_are() -> None:
     narrow = {f"blocks.{i}.weight": (4, 4) for i in range(10)}
     wide = dict.fromkeys(narrow, (8, 8))
