@@ -47,7 +47,8 @@ class DilatedReparam(Component):
             help="say them: `branches = [[5, 1], [3, 2]]`, kernel and dilation of each",
         )
         reach = min(self.kernel)
-        for index, (kernel, dilation) in enumerate(self.dilated):
+        seen: set[tuple[int, int]] = set()
+        for kernel, dilation in self.dilated:
             written = f"[{kernel}, {dilation}]"
             site.require(
                 kernel >= 1 and dilation >= 1 and kernel % 2 == 1,
@@ -64,12 +65,13 @@ class DilatedReparam(Component):
                 help="use a smaller kernel or dilation there, or a larger `kernel`",
             )
             site.require(
-                (kernel, dilation) not in self.dilated[:index],
+                (kernel, dilation) not in seen,
                 "the branches differ from each other",
                 field="branches",
                 label=f"{written} stands there twice",
                 help="leave one out",
             )
+            seen.add((kernel, dilation))
         return x
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
