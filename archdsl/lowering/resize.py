@@ -12,7 +12,6 @@ from torch.nn import functional as F
 from archdsl.schema.grid import Grid
 from archdsl.schema.units import Size
 
-
 # of a table that is resized; a checkpoint may claim more than it holds
 _POSITIONS = 2**20
 
