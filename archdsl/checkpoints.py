@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from archdsl.api import Spec, load
+from archdsl.ir.fuse import fused
 from archdsl.ir.library import packaged_names, packaged_specs
 from archdsl.ir.network import buffers, weights
 from archdsl.lowering.checkpoint import warn_of_weights
@@ -43,18 +44,22 @@ def wanted_of(spec: Spec, *, resize: bool = False, warn: Callable[[str], None] =
 def packaged_layouts(first: str = "") -> Iterator[Known]:
     """The tensors of every packaged spec, in archdsl's own layout and in the published one where it has a key map.
 
-    The spec `first` comes before the others, if it is one of them.
+    Those of the deploy form come after, where it is another. The spec `first` comes before the others, if it is one of them.
     """
     keymaps: dict[Path, KeyMap] = {}
     for name in sorted(packaged_names(), key=lambda name: name != first):
         try:
             spec = load(f"@{name}")
-            own = {**weights(spec.network), **buffers(spec.network)}
-            yield Known(name, "own", own)
             path = keymap_of(spec)
-            if path is not None:
-                keymap = keymaps[path] if path in keymaps else keymaps.setdefault(path, read_keymap(path))
-                yield Known(name, "official", {entry.official: entry.shape for entry in keymap.entries(own)})
+            if path is not None and path not in keymaps:
+                keymaps[path] = read_keymap(path)
+            deployed = fused(spec.network)
+            for network in [spec.network, deployed] if deployed is not spec.network else [deployed]:
+                own, fuse = {**weights(network), **buffers(network)}, network.training_form is not None
+                yield Known(name, "own", own, fuse)
+                if path is not None:
+                    entries = keymaps[path].entries(own)
+                    yield Known(name, "official", {entry.official: entry.shape for entry in entries}, fuse)
         except SpecError:
             # what is wrong with another spec is told where that one is used
             continue

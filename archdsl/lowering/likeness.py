@@ -17,21 +17,26 @@ _ALIKE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The tensors of a packaged spec in one layout, by name and shape."""
+    """The tensors of a packaged spec in one layout, by name and shape; with `fuse` those of its deploy form."""
 
     spec: str
     layout: str
     shapes: Shapes
+    fuse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """The packaged spec that a checkpoint is most like: `share` of the names are common, `misshapen` of them differ."""
+    """The packaged spec that a checkpoint is most like: `share` of the names are common, `misshapen` of them differ.
+
+    With `fuse` it is like the deploy form of the spec.
+    """
 
     spec: str
     layout: str
     share: float
     misshapen: int
+    fuse: bool = False
 
     @property
     def exact(self) -> bool:
@@ -40,11 +45,12 @@ class Likeness:
 
     def __str__(self) -> str:
         layout = "archdsl's layout" if self.layout == "own" else "the official layout"
+        spec = f"`{self.spec}` in its deploy form" if self.fuse else f"`{self.spec}`"
         if self.exact:
-            return f"they are those of `{self.spec}`, in {layout}"
+            return f"they are those of {spec}, in {layout}"
         if self.share == 1:
-            return f"they have the names of `{self.spec}` in {layout}, and {self.misshapen} tensors of other shapes"
-        return f"they look like `{self.spec}` in {layout}: {self.share:.0%} of the names are common"
+            return f"they have the names of {spec} in {layout}, and {self.misshapen} tensors of other shapes"
+        return f"they look like {spec} in {layout}: {self.share:.0%} of the names are common"
 
 
 def likeness(given: Shapes, known: Iterable[Known]) -> Likeness | None:
@@ -65,7 +71,7 @@ def likeness(given: Shapes, known: Iterable[Known]) -> Likeness | None:
         misshapen = sum(not same_order(given[name], one.shapes[name]) for name in common)
         rank = (share, -misshapen, -abs(size - sum(prod(shape) for shape in one.shapes.values())))
         if best is None or rank > best:
-            best, found = rank, Likeness(one.spec, one.layout, share, misshapen)
+            best, found = rank, Likeness(one.spec, one.layout, share, misshapen, one.fuse)
             if found.exact:
                 break
     return found

@@ -64,12 +64,16 @@ def mismatch(misfit: Misfit, whose: Likeness | None) -> Diagnostic:
     if misfit.explained:
         told = [_told(*kind) for kind in dict.fromkeys(misfit.misshapen.values()) if kind]
         summary, help = ("; ".join(texts) for texts in zip(*told, strict=True))
+    elif whose is not None and whose.fuse and whose.spec == target and misfit.missing:
+        # a fused target has none of the names that fusing takes away
+        notes = [Note(summary), *notes] if summary else notes
+        summary, help = str(whose), "with `--fuse` (in Python `fuse=True`) they are loaded into that form"
     elif whose is not None and whose.exact and whose.spec == target:
         summary = f"they fit `{target}` as it stands, without what was overridden" + (f"; {summary}" if summary else "")
     elif whose is not None and whose.spec != target:
         notes = [Note(summary), *notes] if summary else notes
         summary = str(whose)
-        help = f"give the weights of `{target}`, or take `@{whose.spec}`"
+        help = f"give the weights of `{target}`, or take `@{whose.spec}`" + " with `--fuse`" * whose.fuse
     elif not known:
         summary = "they share no name"
     message = f"the weights do not fit `{target}`" + (f": {summary}" if summary else "")

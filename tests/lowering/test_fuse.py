@@ -157,3 +157,19 @@ def test_count_of_the_deploy_form(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert (told["fuse"], told["params"], told["flops"]) == (True, counted.params, counted.flops_fvcore)
     assert main(["count", str(spec), "--fuse"]) == 0
     assert "fused" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("spec", "help"),
+    [
+        ("@overlock_xt", "with `--fuse` (in Python `fuse=True`) they are loaded into that form"),
+        ("@care_s0", "give the weights of `care_s0`, or take `@overlock_xt` with `--fuse`"),
+    ],
+)
+def test_weights_of_the_deploy_form_are_told_as_such(spec: str, help: str) -> None:
+    deployed = archdsl.build("@overlock_xt", fuse=True)
+    with pytest.raises(SpecError) as caught:
+        archdsl.build(spec, weights=deployed)
+    (found,) = caught.value.diagnostics
+    assert found.message.endswith("they are those of `overlock_xt` in its deploy form, in archdsl's layout")
+    assert found.help == help

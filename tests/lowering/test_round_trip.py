@@ -11,6 +11,7 @@ from torch import Tensor
 
 from archdsl.api import load
 from archdsl.checkpoints import keymap_of, packaged_layouts
+from archdsl.ir.library import packaged_names
 from archdsl.lowering.keymap_reading import read_keymap
 from archdsl.lowering.reading import Target, Wanted, read
 from archdsl.lowering.weights import official_state
@@ -58,6 +59,7 @@ NO_LAYOUT = {"s2aformer"}
 
 def test_every_packaged_spec_has_a_key_map_that_fits() -> None:
     known = list(packaged_layouts())
-    official = {one.spec for one in known if one.layout == "official"}
-    # a key map that does not fit is left aside by `packaged_layouts`
-    assert {one.spec for one in known} - official <= NO_LAYOUT
+    official = {(one.spec, one.fuse) for one in known if one.layout == "official"}
+    # a spec that does not load, and a key map that does not fit, are left aside by `packaged_layouts`
+    assert {one.spec for one in known} == set(packaged_names())
+    assert {(one.spec, one.fuse) for one in known} - official <= {(name, False) for name in NO_LAYOUT}
