@@ -49,7 +49,10 @@ class Form:
         """Matches the number as a group, or without one where it depends on nothing."""
         if not self.factors:
             return f"{self.constant:0{self.width}}"
-        return _NUMBER if self.width == 1 else f"([0-9]{{{self.width}}}|[1-9][0-9]{{{self.width},8}})"
+        if self.width == 1:
+            return _NUMBER
+        longer = f"|[1-9][0-9]{{{self.width},8}}" if self.width < 9 else ""
+        return f"([0-9]{{{self.width}}}{longer})"
 
 
 @dataclass(frozen=True, slots=True)

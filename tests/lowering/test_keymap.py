@@ -338,3 +338,12 @@ def test_a_name_of_any_length_is_looked_up_at_once() -> None:
     start = time.perf_counter()
     assert found.without_ignored([name, "table.index.0", "table.indexes"]) == [name, "table.indexes"]
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("width", range(2, 10))
+def test_numbers_of_every_width_are_read(width: int) -> None:
+    numbers = (0, 7, 10 ** (width - 1), 10**width - 1, *([10**width] if width < 9 else []))
+    own = [f"b.{number:0{width}}.w" for number in numbers]
+    found = official_names(keymap(f"a.{{i}}: b.{{i:0{width}}}"), own)
+    assert found == {key: f"a.{number}.w" for key, number in zip(own, numbers, strict=True)}
+    refused(f"a.{{i}}: b.{{i:0{width}}}", own=("b.1.w",))
