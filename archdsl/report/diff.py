@@ -109,6 +109,8 @@ def _merged(old: list[str], new: list[str]) -> list[str]:
 def _facts(network: Network) -> Iterator[tuple[str, _Fact]]:
     yield "input", _Fact(str(network.image))
     yield "classes", _Fact(str(network.classes))
+    if network.preprocess is not None:
+        yield "preprocess", _Fact(str(network.preprocess))
     yield from _part(network.stem, "stem")
     for name, value in network.values.items():
         if isinstance(value, PlacedStage):

@@ -56,6 +56,17 @@ def test_no_difference() -> None:
     assert told("@biformer_t", "@biformer_t") == []
 
 
+def test_what_images_go_through() -> None:
+    head = 'import "@davit_tiny" (davit_tiny)\narch other extends davit_tiny { preprocess = '
+    before = api.load("@davit_tiny").network
+    wide = api.loads(f"{head}normalize(crop_ratio = 0.5) }}").network
+    (change,) = changes(before, wide)
+    assert change.path == "preprocess"
+    assert [str(change.before), str(change.after)] == [str(before.preprocess), str(wide.preprocess)]
+    (gone,) = changes(before, api.loads(f"{head}none }}").network)
+    assert str(gone) == f"preprocess {before.preprocess} -> nothing"
+
+
 def test_a_deeper_one() -> None:
     found = told("@biformer_t", "@biformer_s")
     assert [line for line in found if "depth" in line] == [
