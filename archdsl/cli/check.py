@@ -63,8 +63,5 @@ def _counted(name: str, spec: Spec) -> str:
     from archdsl.report.written import exact
 
     counts = f"{exact(spec.params)} params, {exact(spec.flops)} flops at {spec.network.image.size}"
-    expected = [
-        f"{entry.quantity} = {entry.written}{f' at {entry.at}' if entry.at else ''}: {entry.status}"
-        for entry in spec.expectations
-    ]
+    expected = [f"{entry}: {entry.status}" for entry in spec.expectations]
     return f"{name}: {'; '.join([counts, *expected])}"

@@ -16,7 +16,7 @@ class Closed:
     """Parameters of all parts, and the cost of those that `logits` reaches, for one image.
 
     `parts` and `params_by_part` go by the levels of the state_dict: stem, stages, nodes, heads. `rest` is what the logits are
-    made with from several heads. `evaluated_params` are the parameters of the parts that `logits` reaches.
+    made with from several heads. `unreached` are the levels of the parts that `logits` does not reach.
     """
 
     params: int
@@ -24,7 +24,12 @@ class Closed:
     parts: Mapping[str, Cost]
     params_by_part: Mapping[str, int]
     rest: Cost
-    evaluated_params: int
+    unreached: frozenset[str]
+
+    @property
+    def evaluated_params(self) -> int:
+        """The parameters of the parts that `logits` reaches."""
+        return self.params - sum(self.params_by_part[level] for level in self.unreached)
 
     @property
     def flops(self) -> int:
@@ -60,8 +65,8 @@ def closed_form(network: Network) -> Closed:
             parts[level] = network.stem.cost
     rest = network.logits.cost
     params = params_by_part(network)
-    needed = sum(count for level, count in params.items() if levels[level] in reached)
-    return Closed(sum(params.values()), Cost.total([*parts.values(), rest]), parts, params, rest, needed)
+    unreached = frozenset(level for level, name in levels.items() if name not in reached)
+    return Closed(sum(params.values()), Cost.total([*parts.values(), rest]), parts, params, rest, unreached)
 
 
 def params(network: Network) -> int:
@@ -92,16 +97,6 @@ def _held(placed: Placed | None) -> int:
 def flops(network: Network) -> int:
     """Operations of one image in evaluation, as fvcore counts them: what `logits` does not reach costs nothing."""
     return closed_form(network).flops
-
-
-def shares(found: Closed, quantity: str, most: int = 3) -> str:
-    """The sections that hold most of a quantity, in words."""
-    counted = [
-        (found.params_by_part[level] if quantity == "params" else cost.flops, level) for level, cost in found.parts.items()
-    ]
-    total = sum(count for count, _ in counted) or 1
-    largest = sorted(counted, reverse=True)[:most]
-    return ", ".join(f"{level.rpartition('.')[2]} {short(count)} ({100 * count / total:.0f} %)" for count, level in largest)
 
 
 def short(count: int) -> str:

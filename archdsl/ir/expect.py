@@ -7,10 +7,10 @@ from decimal import Decimal
 from math import ceil
 from typing import Literal
 
-from archdsl.ir.counts import Closed, closed_form, shares, short
+from archdsl.ir.counts import Closed, closed_form, short
 from archdsl.ir.fuse import fused
 from archdsl.ir.network import Network
-from archdsl.ir.rules import RULES, by_rule, is_fused
+from archdsl.ir.rules import RULES, by_rule, is_fused, shares
 from archdsl.lang import ast
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Note, Report, Reported, SpecError
@@ -223,13 +223,19 @@ def _checked(
     accepts = f"{accepted.low:_}" if accepted.exact else f"{accepted.low:_} to {accepted.high:_}"
     missed.error(
         "expectation-failed",
-        f"{quantity} is {_like(counted, line.value)}, the spec expects {written}",
+        f"{quantity}{f' by {rule}' if rule != 'fvcore' else ''} is {_like(counted, line.value)}, the spec expects {written}",
         line.value.span,
         f"accepts {accepts}, counted {counted:_}",
-        notes=[Note(f"largest shares: {shares(found, quantity)}; `archdsl count --by stage` shows all")],
+        notes=[Note(f"{shares(found, quantity, rule)}; `{_shows(rule, quantity, size)}` shows all")],
         help='correct the spec, or record why the published number differs: `because "..."`',
     )
     return told(counted, "fails")
+
+
+def _shows(rule: str, quantity: str, size: Size | None) -> str:
+    """The call that shows what a count is made of."""
+    by = "op" if rule == "conv_linear" and quantity == "flops" else "stage"
+    return f"archdsl count --by {by}{' --fuse' * is_fused(rule)}{f' --at {size}' if size else ''}"
 
 
 def _like(count: int, written: ast.Expr) -> str:

@@ -106,6 +106,14 @@ def test_check_tells_the_counts_of_each_spec(capsys: Captured) -> None:
     assert lines[3] == "bad.arch: not counted, it has errors"
 
 
+def test_an_expectation_is_told_with_its_rule(capsys: Captured) -> None:
+    Path("rules.arch").write_text(GOOD.replace("  classes", "  expect params = 3_194 by deploy\n  classes"))
+    assert main(["check", "-v", "rules.arch"]) == 0
+    assert "; params = 3_194 by deploy: holds\n" in capsys.readouterr().err
+    assert main(["show", "rules.arch"]) == 0
+    assert "expect  params = 3_194 by deploy: holds\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "edition 1\n"])
 def test_a_file_that_says_nothing(text: str, capsys: Captured) -> None:
     Path("empty.arch").write_text(text)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 import archdsl
-from archdsl.ir.counts import closed_form, params
+from archdsl.ir.counts import closed_form, params, short
 from archdsl.ir.digest import digest
 from archdsl.ir.fuse import fused
 from archdsl.ir.network import Network, PlacedStage, network_leaves, weights
 from archdsl.ir.rules import RULES, counted
-from tests.ir.support import only
+from tests.ir.support import diagnostics, only
 
 BRANCHED = """\
 arch branched {
@@ -101,7 +101,28 @@ def test_expectations_by_rule(rule: str, quantity: str) -> None:
         text = BRANCHED.replace("  drop_path", f"  expect {quantity} = {count}{at} by {rule}\n  drop_path")
         assert [entry.status for entry in archdsl.loads(text).expectations] == ["holds"]
     wrong = BRANCHED.replace("  drop_path", f"  expect {quantity} = {count + 1} by {rule}\n  drop_path")
-    assert f"counted {count:_}" in only(wrong, "expectation-failed").label
+    found = only(wrong, "expectation-failed")
+    assert f"counted {count:_}" in found.label
+    named = "" if rule == "fvcore" else f" by {rule}"
+    assert found.message == f"{quantity}{named} is {count:_}, the spec expects {count + 1}"
+    # the shares are those of what the rule counts
+    note = found.notes[0].message
+    assert ("; left out, for the logits are made without: aux 250, beside 1.61K" in note) == (
+        (rule, quantity) == ("deploy", "params")
+    )
+    by = "op" if (rule, quantity) == ("conv_linear", "flops") else "stage"
+    fuse = " --fuse" if rule in ("fused", "deploy") else ""
+    assert note.endswith(f"; `archdsl count --by {by}{fuse}` shows all")
+
+
+def test_the_shares_of_a_failed_expectation_are_those_of_the_rule() -> None:
+    network = archdsl.loads(BRANCHED).network
+    merged = closed_form(fused(network))
+    stage = merged.params_by_part["stages.s1"]
+    text = BRANCHED.replace("  drop_path", "  expect params = 1 by deploy\n  expect flops = 1 at 64x48 by fused\n  drop_path")
+    deploy, flops = (found.notes[0].message for found in diagnostics(text))
+    assert f"s1 {short(stage)} ({100 * stage / merged.evaluated_params:.0f} %)" in deploy
+    assert flops.endswith("; `archdsl count --by stage --fuse --at 64x48` shows all")
 
 
 def test_at_another_size_the_deploy_form_is_counted_there() -> None:
