@@ -11,7 +11,7 @@ from archdsl import api
 from archdsl.building import keymap_of
 from archdsl.lowering.build import build_module
 from archdsl.lowering.weights import load_weights, save_weights
-from archdsl.testing.golden import assert_golden, golden, golden_images, official_state
+from archdsl.testing.golden import assert_golden, distance, golden, golden_images, official_state
 
 FILES = sorted((Path(__file__).resolve().parents[1] / "golden").glob("*.json"))
 # small models at small images take a second or two; the others belong to the slow suite
@@ -47,3 +47,16 @@ def test_published_logits_and_the_same_bits_after_saving(name: str, tmp_path: Pa
     assert all(torch.equal(tensor, again.state_dict()[key]) for key, tensor in module.state_dict().items())
     with torch.no_grad():
         assert torch.equal(again(images), logits)
+
+
+@pytest.mark.parametrize("at", [0, 5])
+def test_logits_that_are_no_numbers_are_far_from_every_golden(at: int) -> None:
+    # the first two are held one by one, the others by the norm alone
+    logits = torch.arange(6.0)[None]
+    stored = {"model": "small", "logits_head": [[0.0, 1.0]], "logits_std": 1.0, "logits_l2": float(logits.norm())}
+    stored["tolerance"] = 1e-5
+    assert distance(stored, logits) < 1e-6
+    logits[0, at] = torch.nan
+    assert not distance(stored, logits) <= 1
+    with pytest.raises(AssertionError, match="not finite"):
+        assert_golden(stored, logits)
