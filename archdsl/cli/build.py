@@ -31,7 +31,7 @@ def configure(parser: ArgumentParser) -> None:
     add_fuse(parser)
     parser.add_argument("--seed", metavar="N", default="0", help="of the initial weights (0)")
     parser.add_argument("--compile", action="store_true", help="also compile with inductor, and compare")
-    parser.add_argument("--force", action="store_true", help="replace DIR even if it holds no build")
+    parser.add_argument("--force", action="store_true", help="replace DIR whatever it holds: no build, another arch, weights")
     add_json(parser)
     add_overrides(parser)
 
@@ -55,7 +55,7 @@ def run(args: Namespace, console: Console) -> int:
     folder = _folder(args, spec)
     specs = [loaded.path for loaded in spec.model.files.values() if loaded.path]
     try:
-        check_folder(folder, force=args.force, specs=specs)
+        check_folder(folder, spec.name, weights=args.weights is not None, force=args.force, specs=specs)
         return _build(args, console, spec, _text(spec), folder, specs)
     except OSError as error:
         raise CallError(f"`{folder.as_posix()}` cannot be written: {(error.strerror or str(error)).lower()}") from error

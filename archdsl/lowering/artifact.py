@@ -58,8 +58,9 @@ def write_build(
 
     Parameters
     ----------
-    folder: an empty folder, or one that holds a build, is replaced; another only with `force`; a file, the current folder,
-        home, a repository, and what holds one of `specs`, the files that the build is made from, never.
+    folder: an empty folder, or one that holds a build of this arch, is replaced; another, and weights by none, only with
+        `force`; a file, the current folder, home, a repository, and what holds one of `specs`, the files that the build is
+        made from, never.
     spec_text: the spec in full, without imports; `load_build` makes the module of it.
     counts, expectations: for the report; values that JSON has.
     compiled: also compile with inductor, and compare.
@@ -71,7 +72,10 @@ def write_build(
     OSError: where the folder cannot be written.
     """
 
-    with folder_at_once(folder, check=lambda _: check_folder(folder, force=force, specs=specs)) as draft:
+    def check(_: Path) -> None:
+        check_folder(folder, module.name, weights=provenance.weights is not None, force=force, specs=specs)
+
+    with folder_at_once(folder, check=check) as draft:
         progress("exporting the program")
         save_program(export(module), draft / PROGRAM)
         progress("comparing it with the eager module")

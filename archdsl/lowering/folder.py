@@ -16,12 +16,13 @@ REPORT, SPEC = "report.json", "spec.arch"
 _LARGEST_REPORT = 10_000_000
 
 
-def check_folder(folder: Path, *, force: bool = False, specs: Iterable[Path] = ()) -> None:
-    """Refuse a folder that a build must not replace, or cannot write. Nothing is left behind.
+def check_folder(folder: Path, arch: str, *, weights: bool = False, force: bool = False, specs: Iterable[Path] = ()) -> None:
+    """Refuse a folder that the build of an arch must not replace, or cannot write. Nothing is left behind.
 
     Parameters
     ----------
-    force: replace a folder also where it holds no build.
+    weights: whether the build is made with weights.
+    force: replace a folder also where it holds no build, that of another arch, or one whose weights would be lost.
     specs: the files that the build is made from, which must outlive it.
 
     Raises
@@ -32,9 +33,20 @@ def check_folder(folder: Path, *, force: bool = False, specs: Iterable[Path] = (
     target = Path(os.path.realpath(folder))
     if target.exists():
         _refuse_precious(folder, target, specs)
-        if not force and any(target.iterdir()) and build_report(target) is None:
-            _taken(folder, "is there already, and holds no build", "name another folder, or replace this one with `--force`")
+        if not force and any(target.iterdir()) and (why := _lost(build_report(target), arch, weights)):
+            _taken(folder, why, "name another folder, or replace this one with `--force`")
     try_folder(folder)
+
+
+def _lost(report: dict[str, Any] | None, arch: str, weights: bool) -> str:
+    """What would be lost with what a folder holds, if anything."""
+    if report is None:
+        return "is there already, and holds no build"
+    if report.get("arch") != arch:
+        return f"holds the build of another arch, `{report.get('arch')!s:.100}`"
+    if report.get("weights") and not weights:
+        return f"holds a build with the weights `{report['weights']!s:.200}`, and this one would have none"
+    return ""
 
 
 def build_report(folder: Path) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from archdsl.lowering.artifact import Provenance, load_build, write_build
 from archdsl.lowering.build import build_module
 from archdsl.lowering.export import images, relative_difference
 from archdsl.lowering.folder import check_folder
-from archdsl.source.diagnostic import SpecError
+from archdsl.source.diagnostic import Diagnostic, SpecError
 from tests.lowering import networks
 
 NETWORK = networks.branching()
@@ -180,10 +180,34 @@ def test_a_build_is_replaced_and_anything_else_is_not(tmp_path: Path, monkeypatc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine", "out"]
 
 
+def test_the_build_of_another_arch_and_loaded_weights_are_kept(tmp_path: Path) -> None:
+    def refused(report: dict[str, object], **options: bool) -> Diagnostic | None:
+        (tmp_path / "report.json").write_text(json.dumps({"kind": "archdsl build", "version": 1, **report}))
+        try:
+            check_folder(tmp_path, "tiny", **options)
+        except SpecError as error:
+            return error.diagnostics[0]
+        return None
+
+    found = refused({"arch": "other"})
+    assert found
+    assert found.slug == "folder-taken"
+    assert found.message.endswith("holds the build of another arch, `other`")
+    assert "`--force`" in found.help
+    assert refused({"arch": "other"}, weights=True)
+    assert refused({"arch": "other"}, force=True) is None
+    found = refused({"arch": "tiny", "weights": "f.pth"})
+    assert found
+    assert found.message.endswith("holds a build with the weights `f.pth`, and this one would have none")
+    assert refused({"arch": "tiny", "weights": "f.pth"}, force=True) is None
+    assert refused({"arch": "tiny", "weights": "f.pth"}, weights=True) is None
+    assert refused({"arch": "tiny", "weights": None}) is None
+
+
 def test_what_is_dear_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def message(folder: Path, *specs: Path) -> str:
         with pytest.raises(SpecError) as caught:
-            check_folder(folder, force=True, specs=specs)
+            check_folder(folder, NETWORK.name, force=True, specs=specs)
         assert caught.value.diagnostics[0].slug == "folder-taken"
         return caught.value.diagnostics[0].message
 
@@ -192,7 +216,7 @@ def test_what_is_dear_is_never_replaced(tmp_path: Path, monkeypatch: pytest.Monk
     spec.touch()
     assert "is a file" in message(spec)
     assert "holds `a.arch`" in message(spec.parent, spec)
-    check_folder(spec.parent, force=True)
+    check_folder(spec.parent, NETWORK.name, force=True)
     (tmp_path / "project" / ".git").mkdir(parents=True)
     assert "is a repository" in message(tmp_path / "project")
     monkeypatch.setenv("HOME", str(tmp_path / "mine"))
@@ -204,19 +228,19 @@ def test_what_is_dear_is_never_replaced(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_build_is_written_again_from_its_own_spec(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "b"
     write(folder)
-    check_folder(folder, specs=[folder / "spec.arch"])
+    check_folder(folder, NETWORK.name, specs=[folder / "spec.arch"])
     (folder / "mine.arch").touch()
     with pytest.raises(SpecError):
-        check_folder(folder, specs=[folder / "mine.arch"])
+        check_folder(folder, NETWORK.name, specs=[folder / "mine.arch"])
 
 
 def test_a_folder_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
-        check_folder(tmp_path / "file" / "out")
+        check_folder(tmp_path / "file" / "out", NETWORK.name)
     with pytest.raises(OSError, match="too long"):
-        check_folder(tmp_path / "a" / ("b" * 300) / "out")
-    check_folder(tmp_path / "c" / "d" / "out")
+        check_folder(tmp_path / "a" / ("b" * 300) / "out", NETWORK.name)
+    check_folder(tmp_path / "c" / "d" / "out", NETWORK.name)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
