@@ -8,19 +8,26 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.ir.network import Network
+from archdsl.ir.part import Read, Value
 from archdsl.ir.reach import reached
-from archdsl.lowering.features import Feature, feature_info
+from archdsl.ir.shapes import place
+from archdsl.ir.unplace import NOWHERE, unplaced
+from archdsl.lowering.features import Feature, features_of
 from archdsl.lowering.images import Images
 from archdsl.lowering.level import Level, run, set_recompute
 from archdsl.lowering.module import Backbone
 from archdsl.lowering.plan import plan
 from archdsl.schema.units import FeatureMap
-from archdsl.source.diagnostic import Diagnostic, SpecError
+from archdsl.source.diagnostic import Diagnostic, Report, SpecError
+from archdsl.source.record import replace
 from archdsl.source.suggest import did_you_mean
+
+# no name of a spec has a blank
+_END = "the end"
 
 
 class FeatureExtractor(nn.Module):
-    """A backbone that ends at its stages: images [B, C, H, W] to one map [B, channels, H', W'] for each stage in `names`.
+    """A backbone that ends at its stages: images [B, C, H, W] to one map [B, channels, H', W'] for each stage or node named.
 
     The maps come in the order asked for, as `feature_info` tells them. Tokens beside the grid are left out. What none of the
     maps needs is gone; the rest keeps its names, so that its weights are a part of the backbone's.
@@ -31,10 +38,11 @@ class FeatureExtractor(nn.Module):
         self.name = network.name
         self.image = network.image
         self.preprocess = network.preprocess
-        self._images = Images(network)
         self.feature_info = chosen(network, names)
         self._maps = tuple((info.name, network.values[info.name].y) for info in self.feature_info)
         needed = reached(network, names)
+        # what was cut off asks for no size of images
+        self._images = Images(ending_at(network, needed))
         self._plan = plan(network, needed, tuple(dict.fromkeys(names)))
         self._undecayed = backbone.no_weight_decay()
         if network.stem is not None:
@@ -59,7 +67,7 @@ class FeatureExtractor(nn.Module):
         run(self, self._plan, values)
         return [_grid(values[name], y) for name, y in self._maps]
 
-    def set_grad_checkpointing(self, *, enable: bool = True) -> None:
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Keep of each block only what it reads, and compute the rest again in the backward pass: less memory, more time."""
         set_recompute(self, enable)
 
@@ -78,14 +86,14 @@ def extract(backbone: Backbone, network: Network, names: Sequence[str]) -> Featu
 
     Raises
     ------
-    SpecError: `unknown-feature`, a name that is no stage with a map.
+    SpecError: `unknown-feature`, a name that is no stage or node with a map.
     """
     return FeatureExtractor(backbone, network, names).train(backbone.training)
 
 
 def chosen(network: Network, names: Sequence[str]) -> tuple[Feature, ...]:
-    """What is told of the stages asked for, in this order. Raises `SpecError` `unknown-feature`."""
-    known = {info.name: info for info in feature_info(network) if info.size is not None}
+    """What is told of the stages and nodes asked for, in this order. Raises `SpecError` `unknown-feature`."""
+    known = {info.name: info for info in features_of(network, [*network.stages, *network.nodes]) if info.size is not None}
     for name in names:
         if name not in known:
             raise SpecError([_unknown(name, list(known), network)])
@@ -94,9 +102,28 @@ def chosen(network: Network, names: Sequence[str]) -> tuple[Feature, ...]:
     return tuple(known[name] for name in names)
 
 
+def ending_at(network: Network, names: Sequence[str]) -> Network:
+    """A network of the stages and nodes named, which read no others; the last of them is what it returns."""
+    arch = unplaced(network, lambda part: part)
+    last = Read(names[-1], NOWHERE)
+    kept = replace(
+        arch,
+        classes=None,
+        stages=tuple(stage for stage in arch.stages if stage.name in names),
+        nodes=tuple(value for value in (*arch.nodes, *arch.heads) if value.name in names),
+        heads=(Value(_END, last, NOWHERE),),
+        logits=Read(_END, NOWHERE),
+    )
+    found = place(kept, Report(), advise=False)
+    assert found is not None
+    return found
+
+
 def _unknown(name: str, known: list[str], network: Network) -> Diagnostic:
-    message = f"`{network.name}` has no stage `{name}` with a map" if name else f"no stage of `{network.name}` is asked for"
-    help = (did_you_mean(name, known, "its stages are") if name else None) or f"its stages are {', '.join(known)}"
+    message = f"no stage or node of `{network.name}` is asked for"
+    if name:
+        message = f"`{network.name}` has no stage or node `{name}` with a map"
+    help = (did_you_mean(name, known, "its maps are") if name else None) or f"its maps are {', '.join(known)}"
     return Diagnostic("unknown-feature", message, help=help)
 
 

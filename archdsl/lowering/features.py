@@ -1,19 +1,23 @@
-"""What a backbone tells about its stages."""
+"""What a backbone tells about its stages and nodes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from archdsl.ir.network import Network, PlacedStage
+from archdsl.ir.network import Network
 from archdsl.ir.reach import sources
+from archdsl.lowering.plan import module_path
 from archdsl.schema.units import FeatureMap, Size
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """The map that a stage makes: `reduction` is how many pixels of the image one position stands for, along each side.
+    """The map that a stage or a node makes.
 
-    `module` is the name of the stage's module. `size` and `reduction` are those at the image size of the spec.
+    `reduction` is how many pixels of the image one position stands for, along each side.
+
+    `module` is the name of its module. `size` and `reduction` are those at the image size of the spec.
     """
 
     name: str
@@ -25,6 +29,11 @@ class Feature:
 
 def feature_info(network: Network) -> tuple[Feature, ...]:
     """One entry for each stage, in the order of the spec."""
+    return features_of(network, network.stages)
+
+
+def features_of(network: Network, names: Iterable[str]) -> tuple[Feature, ...]:
+    """One entry for each of the stages and nodes named, in this order."""
     reductions: dict[str, int | None] = {}
     stem = network.image if network.stem is None else network.stem.y
     reductions[""] = _times(1, network.image, stem)
@@ -35,10 +44,9 @@ def feature_info(network: Network) -> tuple[Feature, ...]:
         given = network.reads.get(name, "")
         given = given if given in read else min(read)
         reductions[name] = _times(reductions[given], maps[given], maps[name])
-    stages = {name: value for name, value in network.values.items() if isinstance(value, PlacedStage)}
     return tuple(
-        Feature(name, stages[name].y.channels, stages[name].y.size, reductions[name], f"stages.{name}")
-        for name in network.stages
+        Feature(name, maps[name].channels, maps[name].size, reductions[name], ".".join(module_path(network, name)))
+        for name in names
     )
 
 

@@ -119,7 +119,7 @@ class Backbone(nn.Module):
             level._modules[last] = fresh.train(self.training)
         self.num_classes = classes
 
-    def set_grad_checkpointing(self, *, enable: bool = True) -> None:
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Keep of each block only what it reads, and compute the rest again in the backward pass: less memory, more time."""
         set_recompute(self, enable)
 

@@ -102,6 +102,24 @@ def test_the_grid_of_tokens_is_that_of_the_input() -> None:
         archdsl.build(spec, features=["a"])(torch.randn(2, 3, 48, 32))
 
 
+def test_what_was_cut_off_asks_for_no_size() -> None:
+    model = archdsl.build("@volo_d1", features=["s1"])
+    with torch.no_grad():
+        (fine,) = model(torch.zeros(1, 3, 160, 96))
+    assert fine.shape[2:] == (20, 12)
+    whole = archdsl.build("@volo_d1", features=["s2"])
+    with pytest.raises(ValueError, match="build it with"):
+        whole(torch.zeros(1, 3, 160, 96))
+
+
+def test_nodes_have_maps_too() -> None:
+    model = archdsl.build(archdsl.loads(TOKENS), features=["unread"])
+    assert [(info.name, info.channels, info.reduction, info.module) for info in model.feature_info] == [
+        ("unread", 4, 8, "nodes.unread")
+    ]
+    assert model(torch.randn(1, 3, 32, 48))[0].shape == (1, 4, 4, 6)
+
+
 @pytest.mark.parametrize("names", [["d"], ["c"], ["main"], []])
 def test_a_stage_that_makes_no_map_is_unknown(names: list[str]) -> None:
     with pytest.raises(archdsl.SpecError) as caught:
