@@ -42,6 +42,12 @@ def first_on_line(source: Source, token: Token) -> bool:
     return not source.text[source.text.rfind("\n", 0, token.start) + 1 : token.start].strip()
 
 
+def indent_of(source: Source, token: Token) -> int:
+    """How far in the line of a token begins."""
+    line = source.text[source.text.rfind("\n", 0, token.start) + 1 : token.start + 1]
+    return len(line) - len(line.lstrip())
+
+
 def begins_item(source: Source, tokens: list[Token], index: int) -> bool:
     """Whether a token, first on its line, looks like the first of an item: a word that begins one, or a name after a value."""
     kind = tokens[index].kind
@@ -85,9 +91,7 @@ class _Balance:
         return Span(self.source, token.start, token.end)
 
     def _indent(self, token: Token) -> int:
-        start = self.source.text.rfind("\n", 0, token.start) + 1
-        line = self.source.text[start : token.start + 1]
-        return len(line) - len(line.lstrip())
+        return indent_of(self.source, token)
 
     def _same_line(self, a: Token, b: Token) -> bool:
         return "\n" not in self.source.text[a.start : b.start]

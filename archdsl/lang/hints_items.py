@@ -9,6 +9,9 @@ from archdsl.lang.tokens import END, Token
 from archdsl.source.diagnostic import Diagnostic, Fix, Note
 from archdsl.source.suggest import closest
 
+# words of other languages that choose between values
+_CONDITIONS = frozenset(["if", "else", "elif", "unless", "when", "where", "and", "or"])
+
 
 def reserved(stuck: Stuck) -> Diagnostic | None:
     """A reserved word where a name is given or used."""
@@ -150,6 +153,10 @@ def bare_name(stuck: Stuck) -> Diagnostic | None:
 def stray(stuck: Stuck, token: Token) -> Diagnostic:
     """A value behind a complete value."""
     text = stuck.text(token)
+    if text in _CONDITIONS:
+        message = "there are no conditions: a value is what it is"
+        help = "let the arch that differs `extends` this one and give its own value; a `space` has alternatives: `2 | 3`"
+        return Diagnostic("unexpected-text", message, stuck.span(token), f"`{text}` is no word of the language", (), help)
     help = f"`-> {text}` sends data on; another item begins in a new line, or after `,`"
     return Diagnostic("unexpected-text", f"`{text}` follows a complete value", stuck.span(token), "expected `->`", (), help)
 

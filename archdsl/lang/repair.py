@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archdsl.lang.colons import Colons
 from archdsl.lang.tokens import BAD_NUMBER, OPEN_STRING, UNKNOWN, Token
 from archdsl.source.diagnostic import Diagnostic, Fix
 from archdsl.source.text import Source, Span
@@ -28,9 +29,11 @@ def repair(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Diagn
     done: list[Token] = []
     found: list[Diagnostic] = []
     text = source.text
+    colons = Colons(source)
     index = 0
     while index < len(tokens):
         token = tokens[index]
+        colons.close(token, done)
         index += 1
         following = tokens[index] if index < len(tokens) else token
         span = Span(source, token.start, token.end)
@@ -47,6 +50,8 @@ def repair(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Diagn
             message = "a number is `12`, `1_000`, `0.5` or `1e-6`, a size `7x7`, a quantity `2.2G`"
             found.append(Diagnostic("malformed-number", message, whole, label))
             done.append(Token("INT", token.start, whole.end))
+        elif token.kind == UNKNOWN and text[token.start] == ":" and (said := colons.opens(token, following, done)):
+            found.append(said)
         elif token.kind == UNKNOWN:
             index = _unknown(source, tokens, index - 1, done, found)
         elif token.kind == "SLASH" and following.kind in ("SLASH", "STAR") and following.start == token.end:

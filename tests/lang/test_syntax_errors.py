@@ -60,6 +60,12 @@ CASES = [
     ("arch a {\n  ^expct params = 3\n}", "unexpected-text", "did you mean `expect`?"),
     ("arch a {\n  ^requires b < c\n}", "unexpected-text", "did you mean `require`?"),
     ("arch a { dim^: 64 }", "unknown-character", "write `=`, which gives a value"),
+    ("arch a^:\n  dim = 64\n", "unexpected-text", "write `{` here, and `}` where the block ends"),
+    ("arch a extends b^:\n  dim = 64\n  layout { then gelu }\nlet b = 3", "unexpected-text", "a block stands in braces"),
+    ("arch a {\n  stage s^:\n    dim = 64\n    first { dim = 3 }\n  head = gelu\n}", "unexpected-text", "expected `{`"),
+    ("arch a {\n  stage s^: { dim = 64 }\n  head = gelu\n}", "unexpected-text", "remove it"),
+    ("arch a {\n  default^: dim = 64\n  head = gelu\n}", "unexpected-text", "expected `{`"),
+    ("let a = 2 ^if true else 3\nlet b = 3", "unexpected-text", "there are no conditions"),
     ("arch a { dim = 64^; depth = 3 }", "unknown-character", "separator"),
     ("let a = f(kind = ^'x')", "unknown-character", 'write `"x"`'),
     ("let a = ^“x”", "unknown-character", 'write `"x"`'),
@@ -153,6 +159,13 @@ def test_several_errors_in_one_run() -> None:
 
 def test_one_cause_is_said_once() -> None:
     assert said("arch a {\n  let w = )\n  let v = 'x\n  dim = 3\n}") == ["2:11 unexpected-bracket", "3:11 unknown-character"]
+
+
+def test_each_block_begun_with_a_colon_is_said_once() -> None:
+    text = "arch a:\n  dim = 3\n  stage s:\n    dim = 3\n    first:\n      depth = 3\n  head = gelu\nlet b = 3\n"
+    assert said(text) == ["1:7 unexpected-text", "3:10 unexpected-text", "5:10 unexpected-text"]
+    # closed all the same
+    assert said("arch a:\n  dim = 3\n}\nlet b = 3\n") == ["1:7 unexpected-text"]
 
 
 def test_no_more_than_a_page() -> None:
