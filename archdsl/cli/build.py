@@ -12,6 +12,10 @@ from archdsl.cli.console import DONE, INPUT_AT_FAULT, CallError, Console
 if TYPE_CHECKING:
     from archdsl.api import Spec
     from archdsl.budget.compare import Comparison
+    from archdsl.lowering.checkpoint import Weights
+    from archdsl.lowering.keymap import KeyMap
+    from archdsl.lowering.reading import Wanted
+    from archdsl.lowering.weights import Recognised
 
 NAME = "build"
 HELP = "lower a spec to PyTorch, export it, check it against the spec, and print the folder"
@@ -86,28 +90,26 @@ def _text(spec: Spec) -> str:
 
 def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Path, specs: list[Path]) -> int:
     from archdsl import __version__
+    from archdsl.source.cells import safe
 
     warnings: list[str] = []
     with console.progress() as progress:
         progress.step("loading torch")
         from archdsl.budget.compare import compare
         from archdsl.budget.fvcore_count import measure
-        from archdsl.checkpoints import keymap_of, wanted_of
+        from archdsl.checkpoints import wanted_of
         from archdsl.ir.counts import closed_form
-        from archdsl.lowering.artifact import Provenance, write_build
+        from archdsl.lowering.artifact import LoadedFrom, Provenance, write_build
         from archdsl.lowering.build import build_module
         from archdsl.lowering.fault import blamed
         from archdsl.lowering.memory import refuse_build
 
         refuse_build(spec.network)
+        wanted = wanted_of(spec, resize=args.resize, warn=warnings.append)
+        weights, keymap, found = _weights(args.weights, spec, wanted) if args.weights else (None, None, None)
         progress.step("making the module")
-        module = build_module(
-            spec.network,
-            weights=args.weights,
-            seed=args.seed,
-            keymap=keymap_of(spec) if args.weights else None,
-            wanted=wanted_of(spec, resize=args.resize, warn=warnings.append),
-        )
+        module = build_module(spec.network, weights=weights, seed=args.seed, keymap=keymap, wanted=wanted)
+        loaded = LoadedFrom.of(args.weights, found.layout) if found else None
         progress.step("counting with fvcore")
         with blamed():
             compared = compare(closed_form(spec.network), measure(module, spec.network))
@@ -120,7 +122,7 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
                 folder,
                 module,
                 text,
-                Provenance(spec.hash, args.seed, console.command, __version__, args.weights, spec.fuse),
+                Provenance(spec.hash, args.seed, console.command, __version__, loaded, spec.fuse),
                 counts=_counts(compared),
                 expectations=_expectations(spec),
                 compiled=args.compile,
@@ -135,10 +137,25 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
     if args.json:
         console.json({"folder": folder.as_posix(), "report": report})
         return DONE
+    if found:
+        console.say(f"weights {safe(args.weights)}, {found.layout} layout, {found.tensors} tensors")
     for line in _story(spec, compared, report):
         console.say(line)
     console.out(folder.as_posix())
     return DONE
+
+
+def _weights(file: str, spec: Spec, wanted: Wanted) -> tuple[Weights, KeyMap | None, Recognised]:
+    """The tensors of a checkpoint, the key map that they are read with, and what they are."""
+    from archdsl.checkpoints import keymap_of
+    from archdsl.lowering.checkpoint import read_weights
+    from archdsl.lowering.keymap_reading import read_keymap
+    from archdsl.lowering.weights import recognised
+
+    path = keymap_of(spec)
+    keymap = read_keymap(path) if path else None
+    given = read_weights(file, warn=wanted.warn)
+    return given, keymap, recognised(given, spec.network, keymap)
 
 
 def _counts(compared: Comparison) -> dict[str, int]:

@@ -11,6 +11,7 @@ from archdsl.cli.console import DONE, CallError, Console
 
 if TYPE_CHECKING:
     from archdsl.api import Spec
+    from archdsl.lowering.weights import Recognised
 
 NAME = "weights"
 HELP = "write a checkpoint in the other layout: the published one, or archdsl's own"
@@ -48,7 +49,7 @@ def run(args: Namespace, console: Console) -> int:
         raise CallError(f"`{spec.name}` is a space, and weights are those of one arch", "give an arch")
     warnings: list[str] = []
     try:
-        found, count = _convert(args, console, spec, output, warnings)
+        found, written = _convert(args, console, spec, output, warnings)
     except OSError as error:
         raise CallError(f"`{output.as_posix()}` cannot be written: {(error.strerror or str(error)).lower()}") from error
     if args.json:
@@ -56,9 +57,10 @@ def run(args: Namespace, console: Console) -> int:
             {
                 "version": 1,
                 "output": output.as_posix(),
-                "read": found,
+                "read": found.layout,
                 "written": args.layout,
-                "tensors": count,
+                "tensors_read": found.tensors,
+                "tensors_written": written,
                 "warnings": warnings,
             }
         )
@@ -66,12 +68,12 @@ def run(args: Namespace, console: Console) -> int:
     for text in warnings:
         console.say(f"warning: {text}")
     named = {"official": "the official layout", "own": "archdsl's own layout"}
-    console.say(f"{count} tensors read in {named[found]}, written in {named[args.layout]}")
+    console.say(f"{found.tensors} tensors read in {named[found.layout]}, {written} written in {named[args.layout]}")
     console.out(output.as_posix())
     return DONE
 
 
-def _convert(args: Namespace, console: Console, spec: Spec, output: Path, warnings: list[str]) -> tuple[str, int]:
+def _convert(args: Namespace, console: Console, spec: Spec, output: Path, warnings: list[str]) -> tuple[Recognised, int]:
     with console.progress() as progress:
         progress.step("loading torch")
         from archdsl.checkpoints import keymap_of, wanted_of

@@ -21,12 +21,27 @@ from archdsl.lowering.compile import compile_module
 from archdsl.lowering.export import export, load_program, parity, save_program
 from archdsl.lowering.folder import KIND, REPORT, SPEC, build_report, check_folder
 from archdsl.lowering.module import Backbone
+from archdsl.lowering.reading import Layout
 from archdsl.lowering.weights import save_weights
 from archdsl.source.diagnostic import Diagnostic, Note, Report, Reported, SpecError
 from archdsl.source.files import read_source
 
 VERSION = 1
 PROGRAM, WEIGHTS, README = "program.pt2", "weights.safetensors", "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFrom:
+    """The file that weights come from, and the layout they were in."""
+
+    file: str
+    layout: Layout
+    sha256: str
+
+    @classmethod
+    def of(cls, file: str, layout: Layout) -> LoadedFrom:
+        """With the digest of the file."""
+        return cls(file, layout, _sha256(Path(file)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +52,7 @@ class Provenance:
     seed: int
     command: Sequence[str]
     version: str
-    weights: str | None = None
+    weights: LoadedFrom | None = None
     fuse: bool = False
 
 
@@ -72,8 +87,10 @@ def write_build(
     OSError: where the folder cannot be written.
     """
 
+    loaded = provenance.weights
+
     def check(_: Path) -> None:
-        check_folder(folder, module.name, weights=provenance.weights is not None, force=force, specs=specs)
+        check_folder(folder, module.name, weights=loaded is not None, force=force, specs=specs)
 
     with folder_at_once(folder, check=check) as draft:
         progress("exporting the program")
@@ -98,7 +115,9 @@ def write_build(
             "spec_hash": provenance.spec_hash,
             "fuse": provenance.fuse,
             "seed": provenance.seed,
-            "weights": provenance.weights,
+            "weights": loaded.file if loaded else None,
+            "weights_layout": loaded.layout if loaded else None,
+            "weights_sha256": loaded.sha256 if loaded else None,
             "command": list(provenance.command),
             "counts": dict(counts),
             "expectations": [dict(expectation) for expectation in expectations],

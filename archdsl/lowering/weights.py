@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,6 +17,26 @@ from archdsl.lowering.keymap import Entry, KeyMap
 from archdsl.lowering.keymap_reading import read_keymap
 from archdsl.lowering.module import Backbone, lower
 from archdsl.lowering.reading import Layout, Reading, State, Target, Wanted, layout_of, read
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The layout that weights are in, and how many tensors of it they hold."""
+
+    layout: Layout
+    tensors: int
+
+
+def recognised(given: State, network: Network, keymap: KeyMap | None) -> Recognised:
+    """What weights are for a network, or for the one that it is the deploy form of.
+
+    Raises
+    ------
+    SpecError: what a key map has wrong with it.
+    """
+    layout = layout_of(given, Target.of_network(network.training_form or network), keymap)
+    names = given if keymap is None or layout == "own" else keymap.without_ignored(given)
+    return Recognised(layout, len(names))
 
 
 def load_weights(
@@ -48,10 +69,10 @@ def convert_weights(
     layout: Layout,
     keymap: KeyMap | Path | None = None,
     wanted: Wanted | None = None,
-) -> tuple[Layout, int]:
+) -> tuple[Recognised, int]:
     """Write weights of a network in one of the two layouts, at once or not at all.
 
-    Returns the layout they were in, and the number of tensors that were written.
+    Returns what was read, and the number of tensors that were written.
 
     The kinds of numbers stay as they are, but for weights that are folded for a fused network. What is left out is written with
     the initial values of seed 0.
@@ -69,7 +90,7 @@ def convert_weights(
     keymap, wanted = _keymap(keymap), wanted or Wanted()
     target = Target.of_network(network)
     given = read_weights(weights, warn=wanted.warn)
-    found = layout_of(given, Target.of_network(network.training_form or network), keymap)
+    found = recognised(given, network, keymap)
     reading = read(folded_weights(network, given, keymap, wanted), target, keymap, wanted)
     state = _in_layout(_complete(reading, target, network), layout, keymap)
     _write(state, path)

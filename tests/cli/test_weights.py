@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_there_and_back(official: dict[str, torch.Tensor], capsys: Captured) -> 
     assert main(TO_OWN) == 0
     assert capsys.readouterr() == (
         "own.safetensors\n",
-        f"{len(official)} tensors read in the official layout, written in archdsl's own layout\n",
+        f"{len(official)} tensors read in the official layout, {len(official)} written in archdsl's own layout\n",
     )
     own = load_file("own.safetensors")
     assert own.keys() == archdsl.build("tiny.arch").state_dict().keys()
@@ -64,12 +65,47 @@ def test_there_and_back(official: dict[str, torch.Tensor], capsys: Captured) -> 
         "output": "back.pth.tar",
         "read": "own",
         "written": "official",
-        "tensors": len(official),
+        "tensors_read": len(official),
+        "tensors_written": len(official),
         "warnings": [],
     }
     again = torch.load("back.pth.tar", weights_only=True)
     assert again.keys() == official.keys()
     assert all(torch.equal(again[name], tensor) and again[name].shape == tensor.shape for name, tensor in official.items())
+
+
+def test_both_layouts_tell_their_own_number_of_tensors(official: dict[str, torch.Tensor], capsys: Captured) -> None:
+    weight, bias = (official.pop(f"blocks.0.attn.qkv.{name}") for name in ("weight", "bias"))
+    for at, part in enumerate("qkv"):
+        official |= {f"blocks.0.{part}.weight": weight.chunk(3)[at], f"blocks.0.{part}.bias": bias.chunk(3)[at]}
+    torch.save({**official, "seen": torch.zeros(())}, "tiny.pth")
+    pieces = "".join(f"  blocks.{{i}}.{part}: stages.s1.{{i}}.token.qkv[{at}/3]\n" for at, part in enumerate("qkv"))
+    proj = "  blocks.{i}.attn.proj: stages.s1.{i}.token.proj\n"
+    whole = "  blocks.{i}.attn: stages.s1.{i}.token\n"
+    Path("tiny.keys.yaml").write_text(KEYS.replace(whole, pieces + proj) + "ignore:\n  - seen\n")
+    assert main(TO_OWN) == 0
+    own = len(load_file("own.safetensors"))
+    assert own == len(official) - 4
+    said = f"{own + 4} tensors read in the official layout, {own} written in archdsl's own layout\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_build_says_which_weights_it_has(official: dict[str, torch.Tensor], capsys: Captured) -> None:
+    assert main(["build", "tiny.arch", "--weights", "tiny.pth", "-o", "out"]) == 0
+    assert f"weights tiny.pth, official layout, {len(official)} tensors" in capsys.readouterr().err.splitlines()
+    report = json.loads(Path("out/report.json").read_text())
+    digest = hashlib.sha256(Path("tiny.pth").read_bytes()).hexdigest()
+    assert (report["weights"], report["weights_layout"], report["weights_sha256"]) == ("tiny.pth", "official", digest)
+    loaded, expected = archdsl.load_build("out"), archdsl.build("tiny.arch", seed=3)
+    assert all(torch.equal(tensor, expected.state_dict()[name]) for name, tensor in loaded.state_dict().items())
+    # the same file again, in the other layout
+    assert main(["build", "tiny.arch", "--weights", "out/weights.safetensors", "-o", "again", "-q"]) == 0
+    assert capsys.readouterr().err == ""
+    assert json.loads(Path("again/report.json").read_text())["weights_layout"] == "own"
+    assert main(["build", "tiny.arch", "-o", "bare"]) == 0
+    assert "weights" not in capsys.readouterr().err
+    report = json.loads(Path("bare/report.json").read_text())
+    assert (report["weights"], report["weights_layout"], report["weights_sha256"]) == (None, None, None)
 
 
 def test_what_is_there_is_replaced_only_by_force(capsys: Captured) -> None:
@@ -167,7 +203,8 @@ def test_the_weights_of_a_trained_module_are_written_in_the_deploy_form(capsys: 
     torch.save(trained.state_dict(), "trained.pth")
     call = ["weights", "@overlock_xt", "--classes", "3", "--fuse", "-i", "trained.pth", "-o", "deploy.pth"]
     assert main([*call, "--layout", "official"]) == 0
-    assert "read in archdsl's own layout, written in the official layout" in capsys.readouterr().err
+    said = f"{len(trained.state_dict())} tensors read in archdsl's own layout, 932 written in the official layout"
+    assert said in capsys.readouterr().err
     names = torch.load("deploy.pth", weights_only=True).keys()
     assert "blocks1.0.proj.1.lk_origin.bias" in names
     assert "blocks1.0.proj.1.origin_bn.weight" not in names

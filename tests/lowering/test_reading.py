@@ -18,7 +18,7 @@ from archdsl.lowering.likeness import Known, likeness
 from archdsl.lowering.module import lower
 from archdsl.lowering.reading import Other, Wanted
 from archdsl.lowering.resize import given_size, resize
-from archdsl.lowering.weights import convert_weights, load_weights, official_state
+from archdsl.lowering.weights import Recognised, convert_weights, load_weights, official_state
 from archdsl.schema.grid import Grid
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Diagnostic, SpecError
@@ -243,8 +243,9 @@ def test_conversion_goes_both_ways_with_every_kind_of_number(suffix: str, tmp_pa
     weights = {name: tensor.half() for name, tensor in official(spec()).items()}
     network = spec().network
     own, back = tmp_path / f"own{suffix}", tmp_path / f"back{suffix}"
-    assert convert_weights(network, weights, own, layout="own", keymap=KEYMAP)[0] == "official"
-    assert convert_weights(network, own, back, layout="official", keymap=KEYMAP) == ("own", len(weights))
+    assert convert_weights(network, weights, own, layout="own", keymap=KEYMAP)[0].layout == "official"
+    found = Recognised("own", len(lower(network).state_dict()))
+    assert convert_weights(network, own, back, layout="official", keymap=KEYMAP) == (found, len(weights))
     again = load_file(back) if suffix == ".safetensors" else torch.load(back, weights_only=True)
     assert again.keys() == weights.keys()
     for name, tensor in again.items():
