@@ -65,13 +65,12 @@ class PlacedSite:
     def require_map(self, x: FeatureMap) -> Size:
         name = self.leaf.component.schema.name
         if x.tokens:
-            extra = " and ".join(token.name for token in x.tokens)
             self._refuse(
                 "shape-mismatch",
                 f"`{name}` needs a map, with height and width and nothing beside",
                 None,
-                f"the map is {x} here",
-                f'move it before the {extra} tokens are added, or write `select("patches")` before it',
+                f"the map is {x} here" if x.size else f"the map is {x} here, without a grid",
+                _to_grid(x),
             )
         if x.size is None:
             self._refuse(
@@ -165,6 +164,16 @@ def answering(leaf: Leaf, report: Report) -> Iterator[None]:
             f"{type(error).__name__}: {error}",
             help=f"repair or remove `{owner}`",
         )
+
+
+def _to_grid(x: FeatureMap) -> str:
+    """How a map with tokens beside becomes one without."""
+    if x.size is not None:
+        extra = " and ".join(token.name for token in x.tokens)
+        return f'move it before the {extra} tokens are added, or write `select("patches")` before it'
+    if x.positions == 1:
+        return "leave it out: one token is like a pooled map, and a head may go on with `linear`"
+    return 'pool the tokens with `mean`, or select the grid in their place: `select("patches")`'
 
 
 def _word(span: Span) -> Span:

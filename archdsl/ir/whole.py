@@ -10,6 +10,7 @@ from archdsl.ir.reach import inside
 from archdsl.ir.reserved import is_reserved, other_name
 from archdsl.ir.work import Work
 from archdsl.schema.cost import FREE, Cost
+from archdsl.schema.units import FeatureMap
 from archdsl.source import limits
 from archdsl.source.diagnostic import Report, Reported
 
@@ -99,6 +100,14 @@ def _check_logits(network: Network, arch: Arch, report: Report) -> None:
             f"{network.logits.y.channels} come out, and `classes` is {network.classes}",
             help="end the head with `linear(classes)`, or correct `classes`",
         )
+    if network.logits.y.tokens and network.logits.y.positions > 1:
+        report.fail(
+            "unpooled-logits",
+            "the logits are a vector, or a map",
+            arch.heads[0].span,
+            f"a list of tokens comes out: {network.logits.y}",
+            help=f"begin the head with {_to_vector(network.logits.y)}",
+        )
     # for classification the pooling was forgotten; for dense tasks a map is meant
     if len(network.logits.y.shape) > 1:
         report.warn(
@@ -108,3 +117,10 @@ def _check_logits(network: Network, arch: Arch, report: Report) -> None:
             f"{network.logits.y} comes out",
             help="to predict once for each image, pool first: `head = mean -> linear(classes)`",
         )
+
+
+def _to_vector(y: FeatureMap) -> str:
+    """What makes one token of a list of them."""
+    ways = ['`select("class")`'] if any(token.name == "class" for token in y.tokens) else []
+    ways.append('`select("patches") -> mean`' if y.size else "`mean`")
+    return " or ".join(ways)

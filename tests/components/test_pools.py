@@ -7,7 +7,7 @@ import torch
 
 from archdsl.schema.component import instantiate
 from archdsl.schema.sliding import padding
-from archdsl.schema.units import FeatureMap, Size
+from archdsl.schema.units import FeatureMap, Size, Tokens
 from archdsl.testing.case import Case, resolved
 from archdsl.testing.conformance import ComponentSuite
 from archdsl.testing.site import Refused, shape_at
@@ -31,7 +31,22 @@ class TestMaxPool(ComponentSuite):
 
 class TestMean(ComponentSuite):
     component = "mean"
-    cases = (Case(FeatureMap(3, Size(6, 7))),)
+    cases = (
+        Case(FeatureMap(3, Size(6, 7))),
+        Case(FeatureMap(3, Size(2, 5), (Tokens("class", 1), Tokens("registers", 3)))),
+        Case(FeatureMap(3, None, (Tokens("registers", 4),))),
+        Case(FeatureMap(3, None, (Tokens("class", 1),))),
+    )
+
+
+def test_the_mean_of_tokens_is_that_of_all() -> None:
+    x = FeatureMap(3, Size(2, 5), (Tokens("class", 1),))
+    tokens = torch.randn(2, *x.shape)
+    spec = resolved("mean", {}, x)
+    torch.testing.assert_close(instantiate(spec, x)(tokens), sum(tokens[..., i] for i in range(11)) / 11)
+    assert shape_at(spec, x) == FeatureMap(3, None)
+    one = FeatureMap(3, None, (Tokens("class", 1),))
+    assert torch.equal(instantiate(spec, one)(tokens[..., 0]), tokens[..., 0])
 
 
 @pytest.mark.parametrize("name", ["avgpool", "maxpool"])

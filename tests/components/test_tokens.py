@@ -104,7 +104,6 @@ def test_weights_start_as_published(name: str, fields: dict[str, object]) -> Non
         ("select", {"tokens": "registers"}, GRID.with_tokens(CLASS)),
         ("select", {"tokens": "patches"}, FeatureMap(6, None, (CLASS,))),
         ("conv", {"kernel": 3}, MIXED),
-        ("mean", {}, MIXED),
     ],
 )
 def test_what_does_not_fit_is_refused(name: str, fields: dict[str, object], x: FeatureMap) -> None:

@@ -85,7 +85,7 @@ def test_a_module_with_a_table_takes_its_own_images_only() -> None:
     [
         ("residual layernorm\n", "residual layernorm -> conv(1x1)\n", "shape-mismatch"),
         ("residual layernorm\n", 'residual select("class") -> linear(8)\n', "skip-shape"),
-        ('head main = select("class")', "head main = mean", "shape-mismatch"),
+        ('head main = select("class")', "head main = avgpool", "shape-mismatch"),
         ("resize(grid)", "resize(only)", "shape-mismatch"),
         ("resize(grid)", "resize(gelu)", "wrong-type"),
         ("resize(grid)", "resize()", "missing-field"),
@@ -98,6 +98,36 @@ def test_what_does_not_fit_is_one_error(old: str, new: str, slug: str) -> None:
     with pytest.raises(archdsl.SpecError) as caught:
         archdsl.loads(TEXT.replace(old, new, 1))
     assert [found.slug for found in caught.value.diagnostics] == [slug]
+
+
+_ALL = 'head main = select("class") -> linear(classes)', "logits    = main + 0.5 * (aux -> maxpool)"
+
+
+@pytest.mark.parametrize(
+    ("head", "slug", "help"),
+    [
+        ("layernorm", "unpooled-logits", 'begin the head with `select("class")` or `select("patches") -> mean`'),
+        ('select("registers")', "unpooled-logits", "begin the head with `mean`"),
+        ('select("registers") -> avgpool', "shape-mismatch", "pool the tokens with `mean`"),
+        ('select("class") -> avgpool', "shape-mismatch", "leave it out: one token is like a pooled map"),
+        ("avgpool", "shape-mismatch", 'write `select("patches")` before it'),
+    ],
+)
+def test_what_pools_tokens_is_told(head: str, slug: str, help: str) -> None:
+    text = TEXT.replace(_ALL[0], f"head main = {head} -> linear(classes)").replace(_ALL[1], "logits = main")
+    with pytest.raises(archdsl.SpecError) as caught:
+        archdsl.loads(text)
+    (found,) = (found for found in caught.value.diagnostics if found.severity == "error")
+    assert found.slug == slug and help in found.help
+
+
+@pytest.mark.parametrize(
+    "head", ["mean", 'select("registers") -> mean', 'select("class") -> mean', 'select("patches") -> mean']
+)
+def test_mean_makes_a_vector_of_all_of_them(head: str) -> None:
+    spec = archdsl.loads(TEXT.replace(_ALL[0], f"head main = {head} -> linear(classes)"))
+    assert archdsl.count(spec).comparison.equal
+    assert archdsl.build(spec)(torch.randn(3, 3, 32, 48)).shape == (3, 5)
 
 
 def test_it_goes_through_text_and_yaml() -> None:
