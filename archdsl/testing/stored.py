@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,29 @@ def _stored(path: Path, held: Mapping[str, Any]) -> Stored:
     shape = held["input_shape"]
     if len(shape) != 4 or not all(isinstance(length, int) and length > 0 for length in shape):
         raise _unreadable(path, "`input_shape` is no batch of images", "write `[2, 3, 224, 224]`")
+    if not all(map(_is_key, held["keys"])):
+        raise _unreadable(path, "`keys` are no names, shapes and kinds", 'write `["head.bias", [10], "float32"]`')
+    rows = held["logits_head"]
+    lengths = {len(row) if isinstance(row, list) and all(map(_is_finite, row)) else 0 for row in rows}
+    if len(rows) != shape[0] or len(lengths) != 1 or 0 in lengths:
+        raise _unreadable(path, "`logits_head` has not the first logits of each image", f"give {shape[0]} lists of numbers")
+    # what is no number agrees with nothing; an endless tolerance would with everything
+    for name in ("logits_std", "logits_l2", "tolerance"):
+        if held[name] <= 0 or (name == "tolerance" and not _is_finite(held[name])):
+            raise _unreadable(path, f"`{name}` is not above 0", "`archdsl/testing/golden.py` tells what a golden holds")
     source, fuse = str(held.get("source", "")), bool(held.get("fuse"))
     return Stored(path, path.stem, held["model"], source, Size(shape[2], shape[3]), fuse, float(held["tolerance"]))
+
+
+def _is_key(entry: object) -> bool:
+    match entry:
+        case [str(), [*lengths], "float32" | "float16" | "bfloat16" | "float64" | "int64"]:
+            return all(type(length) is int and length >= 0 for length in lengths)
+    return False
+
+
+def _is_finite(number: object) -> bool:
+    return type(number) in (int, float) and isfinite(number)  # type: ignore[arg-type]
 
 
 def _unreadable(path: Path, reason: str, help: str) -> SpecError:
