@@ -8,9 +8,12 @@ model = archdsl.build(spec)                      # an nn.Module
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+# what type checkers know under this name; to import it costs more than all the rest
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from archdsl.api import Spec as Spec
     from archdsl.api import check as check
     from archdsl.api import load as load

@@ -80,11 +80,18 @@ class Parser(argparse.ArgumentParser):
             if not word.startswith("-"):
                 raise CallError(f"unexpected argument `{word}`", f"`{self.prog} --help` shows how it is called")
             near = closest(word, self._option_string_actions)
-            raise CallError(
-                f"`{self.prog}` has no option `{word}`",
-                f"did you mean `{near}`?" if near else f"`{self.prog} --help` lists them",
-            )
+            help = f"did you mean `{near}`?" if near else f"`{self.prog} --help` lists them"
+            if word == "--classes" and "--set" in self._option_string_actions:
+                # what other verbs have as an option of its own
+                help = f"write `--set classes={_value(unknown)}`"
+            raise CallError(f"`{self.prog}` has no option `{word}`", help)
         return arguments
+
+
+def _value(words: list[str]) -> str:
+    """The number that is given to the first of some words, or what stands for one."""
+    given = words[0].partition("=")[2] or (words[1] if len(words) > 1 else "")
+    return given if given.isdecimal() else "N"
 
 
 def _longest(action: argparse.Action) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from archdsl.source.record import dataclass, field
@@ -33,6 +36,17 @@ class CallError(Exception):
         self.message, self.help = message, help
 
 
+class OutputError(Exception):
+    """A stream cannot be written, as on a full disk. Ends with exit code 2."""
+
+
+class Closed(io.TextIOBase):
+    """The stream of a run that was started without one."""
+
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.EBADF, "the stream is closed")
+
+
 @dataclass(slots=True)
 class Console:
     """The two streams of a run. `form` is the format of diagnostics; under `json` and `github` they are the result.
@@ -54,16 +68,22 @@ class Console:
     def out(self, text: str) -> None:
         """A result: on stdout, as whole lines."""
         if text:
-            self.stdout.write(text if text.endswith("\n") else text + "\n")
+            _write(self.stdout, text if text.endswith("\n") else text + "\n")
 
     def text(self, text: str) -> None:
         """The text of a spec: on stdout as it is, in UTF-8 whatever the terminal says."""
         if buffer := getattr(self.stdout, "buffer", None):
-            self.stdout.flush()
-            buffer.write(text.encode("utf-8", "surrogateescape"))
-            buffer.flush()
+            with _told():
+                self.stdout.flush()
+                buffer.write(text.encode("utf-8", "surrogateescape"))
+                buffer.flush()
         else:
-            self.stdout.write(text)
+            _write(self.stdout, text)
+
+    def flush(self) -> None:
+        """Write what was kept back of the result."""
+        with _told():
+            self.stdout.flush()
 
     def json(self, document: Any) -> None:
         """The one JSON document of a run."""
@@ -74,12 +94,12 @@ class Console:
     def say(self, text: str) -> None:
         """What a reader may like to know: on stderr, not under `-q`."""
         if not self.quiet:
-            print(text, file=self.stderr)
+            _write(self.stderr, f"{text}\n")
 
     def reason(self, text: str) -> None:
         """What only a curious reader wants: on stderr, under `-v`."""
         if self.verbose:
-            print(text, file=self.stderr)
+            _write(self.stderr, f"{text}\n")
 
     def fail(self, message: str, help: str = "") -> None:
         """An error that has no place in a spec."""
@@ -87,9 +107,9 @@ class Console:
         from archdsl.source.render import paint
 
         color = self.colored(self.stderr)
-        print(f"{paint('error', 'error', color)}: {safe(message)}", file=self.stderr)
+        _write(self.stderr, f"{paint('error', 'error', color)}: {safe(message)}\n")
         if help:
-            print(f"{paint('help', 'help', color)}: {safe(help)}", file=self.stderr)
+            _write(self.stderr, f"{paint('help', 'help', color)}: {safe(help)}\n")
 
     def diagnostics(self, found: Iterable[Diagnostic]) -> None:
         """Diagnostics in the format asked for; under `-q` errors only."""
@@ -100,7 +120,7 @@ class Console:
             self.out(render(chosen, format=self.form))
         elif chosen:
             text = render(chosen, format=self.form, color=self.colored(self.stderr), width=self.width)
-            print(text + self.elapsed() * (self.form == "full"), file=self.stderr)
+            _write(self.stderr, f"{text}{self.elapsed() * (self.form == 'full')}\n")
 
     def progress(self) -> Progress:
         """A line that says what is being done; a context manager."""
@@ -138,3 +158,19 @@ class Console:
     def unicode(self) -> bool:
         """Whether stdout can show more than ASCII."""
         return (getattr(self.stdout, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What keeps a stream from being written, as an error of its own; a reader that has seen enough is none."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write: {(error.strerror or str(error)).lower()}") from error
+
+
+def _write(stream: TextIO, text: str) -> None:
+    with _told():
+        stream.write(text)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
-from archdsl.cli.console import BUG, CALL_AT_FAULT, DONE, INPUT_AT_FAULT, INTERRUPTED, CallError, Console
-from archdsl.source.diagnostic import SpecError
+from archdsl.cli.console import BUG, CALL_AT_FAULT, DONE, INPUT_AT_FAULT, INTERRUPTED, CallError, Closed, Console, OutputError
+from archdsl.source.diagnostic import Diagnostic, SpecError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from archdsl.cli.arguments import Parser
-    from archdsl.source.diagnostic import Diagnostic
+    from archdsl.source.render import Format
 
 VERBS = ("check", "fmt", "show", "count", "verify", "build", "weights", "diff", "explain", "list", "convert", "completion")
 
@@ -75,18 +76,34 @@ def parser_of(chosen: Verb) -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # a run without a stream has none here
+    sys.stdout = sys.stdout or Closed()
+    sys.stderr = sys.stderr or Closed()
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")
     console = Console(command=("archdsl", *words))
     try:
         code = _guarded(words, console)
-        console.stdout.flush()
+        console.flush()
         return code
     except BrokenPipeError:
-        # the reader has seen enough; the interpreter must not find out again while it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # the reader has seen enough
+        _drop(console.stdout)
         return DONE
+    except OutputError as error:
+        _drop(console.stdout)
+        try:
+            console.fail(str(error))
+        except OutputError:
+            _drop(console.stderr)
+        return CALL_AT_FAULT
+
+
+def _drop(stream: TextIO) -> None:
+    """Lose what a stream has kept back: the interpreter must not fail on it again while it ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _guarded(words: list[str], console: Console) -> int:
@@ -101,12 +118,18 @@ def _guarded(words: list[str], console: Console) -> int:
         console.diagnostics(error.diagnostics)
         return exit_code(error.diagnostics)
     except CallError as error:
-        console.fail(error.message, error.help)
+        # a call that failed before its options were read says in its words what it asked for
+        form = console.form if console.form != "full" else _form(words)
+        if form in ("json", "github"):
+            console.form = form
+            console.diagnostics([Diagnostic("wrong-call", error.message, help=error.help)])
+        else:
+            console.fail(error.message, error.help)
         return CALL_AT_FAULT
     except KeyboardInterrupt:
         console.say("interrupted")
         return INTERRUPTED
-    except (BrokenPipeError, SystemExit):
+    except (BrokenPipeError, OutputError, SystemExit):
         raise
     except BaseException as error:
         return _apologise(error, words, console)
@@ -144,6 +167,15 @@ def _call(words: list[str], console: Console) -> int:
     console.color, console.quiet, console.verbose = args.color, args.quiet, args.verbose
     console.form = "json" if getattr(args, "json", False) else getattr(args, "format", "full")
     return chosen.run(args, console)
+
+
+def _form(words: list[str]) -> Format:
+    """The form of what is found that the words of a call ask for, whether or not they are a call."""
+    for word, value in zip(words, [*words[1:], ""], strict=False):
+        for form in ("json", "github"):
+            if word in (f"--{form}", f"--format={form}") or (word, value) == ("--format", form):
+                return form
+    return "full"
 
 
 def _split(words: list[str]) -> tuple[str | None, list[str]]:

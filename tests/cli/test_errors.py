@@ -24,6 +24,7 @@ ELSEWHERE = {
     "out-of-memory": "lowering/test_memory.py",
     "parity-failed": "lowering/test_export.py",
     "unknown-feature": "lowering/test_extractor.py",
+    "wrong-call": "cli/test_main.py",
 }
 # their pages show calls that take a checkpoint, a package, or a machine without a compiler
 NO_SPEC = {

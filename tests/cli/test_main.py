@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -118,6 +119,10 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["build", "@biformer_t", "--classes", "abc"], "error: `--classes abc` is no whole number"),
         (["build", "@biformer_t", "--classes", "0"], "error: `--classes 0` is no whole number from 1"),
         (["build", "@biformer_t", "--classes", "5", "--set", "classes=6"], "error: `--classes` and `--set classes` exclude"),
+        (["check", "@volo_d1", "--classes", "10"], "error: `archdsl check` has no option `--classes`\nhelp: write `--set cla"),
+        (["diff", "a", "b", "--classes=10"], "error: `archdsl diff` has no option `--classes`\nhelp: write `--set classes=10`"),
+        (["show", "a", "--classes"], "error: `archdsl show` has no option `--classes`\nhelp: write `--set classes=N`"),
+        (["fmt", "a", "--classes", "3"], "error: `archdsl fmt` has no option `--classes`\nhelp: `archdsl fmt --help` lists"),
         (["build", "@biformer_t", "-o", ""], "error: `--output` is empty"),
         (["diff", "@biformer_t"], "error: there is nothing to compare with"),
         (["help", "chekc"], "error: there is no verb `chekc`\nhelp: did you mean `check`?"),
@@ -195,6 +200,64 @@ def test_a_reader_that_has_seen_enough() -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert run.stderr == "code 0\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize(
+    ("call", "code", "said"),
+    [
+        ("show @care_s0 > /dev/full", 2, "error: cannot write: no space left on device\n"),
+        ("fmt - < specs/care_s0.arch > /dev/full", 2, "error: cannot write: no space left on device\n"),
+        ("check @nothing --json > /dev/full", 2, "error: cannot write: no space left on device\n"),
+        ("show @care_s0 >&-", 2, "error: cannot write: the stream is closed\n"),
+        ("check @care_s0 >&-", 0, "1 spec checked, no errors\n"),
+        ("show @care_s0 > /dev/full 2>&1", 2, ""),
+        ("show @nothing 2>&-", 2, ""),
+    ],
+)
+def test_a_stream_that_cannot_be_written(call: str, code: int, said: str) -> None:
+    run = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m archdsl {call}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (code, "", said)
+
+
+def test_an_interruption_before_the_command_line_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from archdsl.__main__ import run
+
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("archdsl.cli.main.main", interrupted)
+    assert run() == 130
+    # the import of the command line itself
+    monkeypatch.setitem(sys.modules, "archdsl.cli.main", None)
+    monkeypatch.setattr("builtins.__import__", lambda *words, **more: interrupted())
+    assert run() == 130
+    monkeypatch.undo()
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["frob", "--json"], ["check", "@volo_d1", "--at", "224", "--json"], ["check", "a", "--format=json", "--at", "x"]],
+)
+def test_a_program_gets_one_document_also_where_the_call_is_at_fault(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    shown, said = capsys.readouterr()
+    assert said == ""
+    (found,) = json.loads(shown)["diagnostics"]
+    assert (found["slug"], found["severity"], found["span"]) == ("wrong-call", "error", None)
+    assert found["message"]
+    assert found["help"]
 
 
 class Terminal(io.StringIO):
