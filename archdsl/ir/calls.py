@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, NoReturn
 
 from archdsl.ir import values
 from archdsl.ir.complete import composed
+from archdsl.ir.habits import habit_field
 from archdsl.ir.lookup import STRUCTURE, entered, read_name
 from archdsl.ir.part import Concat, Fit, Origin, Read, Resize, Split, first_reads
 from archdsl.ir.preprocess import FIELDS, Preprocess
 from archdsl.ir.values import Built, Function, Partial, Ramp, Val, blame, is_number, kind_of, origin_notes, relabelled
 from archdsl.lang import ast
+from archdsl.schema import registry
 from archdsl.source.diagnostic import Note
 from archdsl.source.record import replace
-from archdsl.source.suggest import did_you_mean
+from archdsl.source.suggest import closest, did_you_mean
 from archdsl.source.text import Span
 
 if TYPE_CHECKING:
     from archdsl.ir.evaluate import Env
+
+# of the stages and nodes that there are, so many are told
+_SHOWN = 6
 
 
 def call(env: Env, expr: ast.Call) -> Val:
@@ -124,8 +129,17 @@ def no_field(env: Env, owner: str, name: str, span: Span, names: list[str], defi
         span,
         f"not a field of `{owner}`",
         notes=[Note(f"`{owner}` comes from here", defined)] if defined else [],
-        help=did_you_mean(name, names, f"`{owner}` has") or f"`archdsl explain {owner}` shows its fields",
+        help=_meant(owner, habit_field(name, names))
+        or did_you_mean(name, names, f"`{owner}` has")
+        or f"`archdsl explain {owner}` shows its fields",
     )
+
+
+def _meant(owner: str, field: str) -> str:
+    """The help that names a field, with what it is."""
+    component = registry.lookup(owner)
+    entry = component.schema.field(field) if isinstance(component, type) else None
+    return f"write `{field} = ...`: {entry.doc}" if entry else f"write `{field} = ...`" if field else ""
 
 
 def duplicate(env: Env, name: str, span: Span, first: Span) -> NoReturn:
@@ -196,12 +210,27 @@ def _structure(env: Env, word: str, call: ast.Call) -> Val:
 
 
 def _resize(env: Env, call: ast.Call, arguments: list[ast.Expr]) -> Val:
-    help = "write `resize(s3)`, with the stage or node that has the size"
+    values = [*env.context.model.stages, *env.context.model.nodes]
+    there = "there are " + ", ".join(f"`{name}`" for name in values[:_SHOWN]) + (", ..." if len(values) > _SHOWN else "")
     if len(arguments) != 1:
-        env.report.fail("missing-field", "`resize` takes the value whose size the map gets", call.span, help=help)
-    built = env.part(arguments[0])
-    if not isinstance(built.part, Read):
-        env.report.fail("wrong-type", "`resize` takes a stage or a node", arguments[0].span, "this is a part", help=help)
+        message = "`resize` takes the value whose size the map gets"
+        env.report.fail("missing-field", message, call.span, help=f"write `resize(s3)`, with a stage or a node: {there}")
+    written = arguments[0]
+    loaded = env.context.model.files.get(written.span.source)
+    if isinstance(written, ast.Name) and env.bound(written) is None and not (loaded and written.id in loaded.failed):
+        known = registry.lookup(written.id) is not None or written.id in STRUCTURE
+        env.report.fail(
+            "wrong-type" if known else "unknown-name",
+            "`resize` takes a stage or a node",
+            written.span,
+            "this is a component" if known else f"there is no `{written.id}`",
+            help=(f"did you mean `{near}`?" if (near := closest(written.id, values)) else there),
+        )
+    val = env.evaluate(written)
+    if not isinstance(val.value, Built) or not isinstance(val.value.part, Read):
+        label = f"this is {kind_of(val.value)}"
+        env.report.fail("wrong-type", "`resize` takes a stage or a node", written.span, label, help=there)
+    built = val.value
     return Val(Built(Resize(built.part.value, call.span), 1), Origin(call.span))
 
 

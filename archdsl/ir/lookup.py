@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from archdsl.ir.graph import shown_circle
+from archdsl.ir.habits import habit_name
 from archdsl.ir.model import READABLE, Place
 from archdsl.ir.part import DropPath, Identity, Leaf, Origin, Read, walk_parts
 from archdsl.ir.values import Built, Function, Partial, Val, blame, relabelled
@@ -257,7 +258,9 @@ def unknown_name(env: Env, name: ast.Name) -> NoReturn:
         f"there is no `{word}`",
         name.span,
         "neither a name in sight nor a component",
-        help=did_you_mean(word, candidates) or "`archdsl list components` shows the components; `let NAME = ...` makes a name",
+        help=habit_name(word)
+        or did_you_mean(word, candidates)
+        or "`archdsl list components` shows the components; `let NAME = ...` makes a name",
     )
 
 

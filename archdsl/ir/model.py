@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from archdsl.ir.habits import habit_attribute
 from archdsl.ir.library import LoadedFile
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Note, Report
@@ -234,6 +235,9 @@ class Placer:
             help = "it belongs to the stage: it cannot differ from block to block"
         elif name.id in ARCH_ATTRIBUTES:
             help = "it belongs to the arch: write it outside the stages"
+        elif meant := habit_attribute(name.id, (*ARCH_ATTRIBUTES, *STAGE_ATTRIBUTES)):
+            where_to = "" if meant in attributes_of(place) else " in the arch" if meant in ARCH_ATTRIBUTES else " in a stage"
+            help = f"write `{meant} = ...`{where_to}"
         else:
             help = (
                 did_you_mean(name.id, attributes_of(place), f"{where} has")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from archdsl.ir import graph
+from archdsl.ir.agree import Agreement
 from archdsl.ir.fitting import fitting_inputs
 from archdsl.ir.naming import named
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedLine, PlacedStage
@@ -349,13 +350,14 @@ class _Placer:
             # one token, a pooled vector: both are [B, C]. Otherwise tokens stand in the order of their names
             alike = child.y.size == first.size and (child.y.tokens == first.tokens or child.y.positions == first.positions == 1)
             if not alike or (channels and child.y.channels != first.channels):
+                apart = Agreement(children[0], child, self.values, channels)
                 self.report.fail(
                     "sum-mismatch",
                     message,
                     child.part.span,
                     f"{child.y} here, in {self.where}",
                     notes=[Note(f"{first} here", children[0].part.span)],
-                    help="bring them to one shape: `conv(1x1)` changes the channels, a stride the size",
+                    help=apart.help_in_logits(self.arch.classes) if self.where == "`logits`" else apart.help(),
                 )
 
     def _split(self, part: Split, x: FeatureMap) -> Placed:

@@ -6,7 +6,7 @@ import pytest
 
 import archdsl
 from archdsl.ir.graph import shown_circle
-from tests.ir.support import changed, leaf, network, stage, told, within
+from tests.ir.support import changed, diagnostics, leaf, network, stage, told, within
 
 TWO = changed(
     "head = mean",
@@ -115,3 +115,33 @@ def test_the_dim_of_a_head_is_the_last_stages_and_of_the_stem_the_firsts() -> No
     text = changed("conv(4x4, out = width, stride = 4)", "conv(4x4, stride = 4)", "head = mean", "head = conv(1x1) -> mean")
     assert leaf(text, "stem.conv").out == 32  # type: ignore[attr-defined]
     assert leaf(text, "head.conv").out == 64  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "help"),
+    [
+        (within("node a = concat(s2, s1) -> gelu"), "`s2 -> resize(s1)`"),
+        (within("node a = concat(s1, s2 -> gelu) -> gelu"), "`s2 -> gelu -> resize(s1)`"),
+        (within("node a = s1 + s2"), "`(s2 -> resize(s1))`; `conv(1x1)` changes the channels"),
+        (within("node a = s1 + (s1 -> conv(1x1, out = 64))"), "out = 64) -> conv(1x1, out = 32))`"),
+        (within("node a = s1 + (s1 -> mean)"), "pool the map: `(s1 -> mean)`"),
+        (changed("batchnorm\n\n  stage s1", "batchnorm + conv(1x1, stride = 2)\n\n  stage s1"), "a stride, as in"),
+    ],
+)
+def test_what_brings_maps_to_one_shape(text: str, help: str) -> None:
+    (found,) = (found for found in diagnostics(text) if found.slug == "sum-mismatch")
+    assert help in found.help
+
+
+@pytest.mark.parametrize(
+    ("aux", "help"),
+    [
+        ("s1 -> linear(classes)", "pool it: `(aux -> mean)`"),
+        ("s1 -> mean -> linear(7)", "end `aux` with `linear(classes)`"),
+        ("s1 -> linear(7)", "pool it: `(aux -> mean)`"),
+    ],
+)
+def test_what_brings_logits_to_one_shape(aux: str, help: str) -> None:
+    text = changed("head aux = s1 -> mean -> linear(classes)", f"head aux = {aux}", text=HEADS)
+    (found,) = diagnostics(text.rstrip()[:-1] + "  logits = main + 0.5 * aux\n}\n")
+    assert found.slug == "sum-mismatch" and found.help == help

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ir.support import after, changed, field, leaf, network, only, stage, told, within
+from archdsl.ir.habits import ATTRIBUTES, FIELDS, NAMES
+from archdsl.ir.lookup import STRUCTURE
+from archdsl.ir.model import ARCH_ATTRIBUTES, READABLE, STAGE_ATTRIBUTES
+from archdsl.schema import registry
+from archdsl.schema.component import Schema
+from tests.ir.support import after, changed, diagnostics, field, leaf, network, only, stage, told, within
 
 
 def test_the_stage_beats_default_and_default_beats_the_arch() -> None:
@@ -177,3 +182,56 @@ def test_wrong_slots() -> None:
     assert told(changed("token = mixer }", "token = gelu -> conv(1x1) }")) == []
     assert told(changed("token = mixer }", "token = none }")) == [("missing-slot", "none")]
     assert told(changed(", token = mixer }", "}")) == [("missing-slot", "s1")]
+
+
+def test_what_other_tools_say_leads_to_words_that_exist() -> None:
+    names = {*registry.names(), *STRUCTURE, *READABLE}
+    assert {word for words in NAMES.values() for word in words} <= names
+    assert not {name.replace("_", "") for name in names} & set(NAMES)
+    fields = {entry.name for name in registry.names() for entry in _schema(name).fields}
+    assert set(FIELDS.values()) <= fields
+    assert set(ATTRIBUTES.values()) <= {*ARCH_ATTRIBUTES, *STAGE_ATTRIBUTES}
+    keys = [*NAMES, *FIELDS, *ATTRIBUTES]
+    assert keys == [key.casefold().replace("_", "") for key in keys]
+
+
+def _schema(name: str) -> Schema:
+    component = registry.lookup(name)
+    assert isinstance(component, type)
+    return component.schema
+
+
+@pytest.mark.parametrize(
+    ("pairs", "slug", "help"),
+    [
+        (("linear(classes)", "linear(num_classes)"), "unknown-name", "write `classes`"),
+        (("head = mean", "head = global_avg_pool"), "unknown-name", "write `mean` or `avgpool`"),
+        (("head = mean", "head = AdaptiveAvgPool2d"), "unknown-name", "write `avgpool` or `mean`"),
+        (("mlp(ratio = 4)", "mlp(hidden = 384)"), "unknown-field", "write `ratio = ...`: hidden channels over channels"),
+        (("mlp(ratio = 4)", "mlp(expansion = 4)"), "unknown-field", "write `ratio = ...`"),
+        (("attention(heads", "attention(num_heads"), "unknown-field", "write `heads = ...`"),
+        (("classes   = 10", "num_classes = 10"), "unknown-attribute", "write `classes = ...`"),
+        (("stage s1 { dim =", "stage s1 { embed_dim ="), "unknown-attribute", "write `dim = ...`"),
+        (("classes   = 10", "depths = 10"), "unknown-attribute", "write `depth = ...` in a stage"),
+    ],
+)
+def test_words_of_other_tools(pairs: tuple[str, str], slug: str, help: str) -> None:
+    found = [d for d in diagnostics(changed(*pairs)) if d.slug == slug]
+    assert found and help in found[0].help, found
+
+
+@pytest.mark.parametrize(
+    ("written", "slug", "help"),
+    [
+        ("2", "wrong-type", "there are `s1`, `s2`, `a`"),
+        ("8x8", "wrong-type", "there are `s1`, `s2`, `a`"),
+        ("gelu", "wrong-type", "there are `s1`, `s2`, `a`"),
+        ("identity", "wrong-type", "there are `s1`, `s2`, `a`"),
+        ("s5", "unknown-name", "there are `s1`, `s2`, `a`"),
+        ("S1", "unknown-name", "did you mean `s1`?"),
+        ("", "missing-field", "with a stage or a node: there are `s1`, `s2`, `a`"),
+    ],
+)
+def test_what_resize_takes(written: str, slug: str, help: str) -> None:
+    (found,) = (d for d in diagnostics(within(f"node a = s2 -> resize({written})")) if d.severity == "error")
+    assert found.slug == slug and help in found.help, found
