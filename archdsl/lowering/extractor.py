@@ -58,10 +58,10 @@ class FeatureExtractor(nn.Module):
 
         Raises
         ------
-        ValueError: images that a component refuses. A compiled or exported program does not look.
+        ValueError, TypeError: images that a component refuses. A compiled or exported program does not look.
         """
         if not torch.compiler.is_compiling():
-            self._images.check(images)
+            self._images.check(images, self)
             self._check_grid(images)
         values = {"": self.stem(images) if "stem" in self._modules else images}
         run(self, self._plan, values)

@@ -66,10 +66,10 @@ class Backbone(nn.Module):
 
         Raises
         ------
-        ValueError: images that a component refuses. A compiled or exported program does not look.
+        ValueError, TypeError: images that a component refuses. A compiled or exported program does not look.
         """
         if not torch.compiler.is_compiling():
-            self._images.check(images)
+            self._images.check(images, self)
         return self.forward_head(self.forward_features(images))
 
     def forward_features(self, images: Tensor) -> Features:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -66,6 +67,36 @@ def test_other_channels() -> None:
 def test_no_batch_of_images(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"^small takes a batch of images \[B, 3, 56, 56\], not a tensor "):
         archdsl.build(archdsl.loads(ROUTED))(torch.zeros(shape))
+
+
+def test_channels_last() -> None:
+    with pytest.raises(ValueError, match=r"\[2, 56, 84, 3\], channels last: permute to \[B, 3, 56, 84\] with `images.permute"):
+        archdsl.build(archdsl.loads(ROUTED))(images(56, 84, 3))
+
+
+@pytest.mark.parametrize("build", [archdsl.build, lambda spec: archdsl.build(spec, features=["s1"])])
+def test_other_numbers_than_the_weights(build: Callable[[archdsl.Spec], torch.nn.Module]) -> None:
+    model = build(archdsl.loads(ROUTED))
+    with pytest.raises(TypeError, match=r"^small takes a batch of images \[B, 3, 56, 56\], not a list$"):
+        model([[0.0]])
+    with pytest.raises(
+        TypeError, match=r"of float32, as its weights are, these are of uint8; `images.to\(torch.float32\) / 255`"
+    ):
+        model(images(3, 56, 56).to(torch.uint8))
+    with pytest.raises(TypeError, match=r"these are of int64; `images.to\(torch.float32\)`"):
+        model(images(3, 56, 56).long())
+    for kind in (torch.float16, torch.float64):
+        with pytest.raises(
+            TypeError, match=r"convert them by `images.to\(torch.float32\)`, or the module by `.to\(torch.float"
+        ):
+            model(images(3, 56, 56).to(kind))
+    model(images(3, 56, 56))
+    model.double()(images(3, 56, 56).double())
+    with pytest.raises(TypeError, match="takes images of float64"):
+        model(images(3, 56, 56))
+    # what computes in other numbers than it is given does so still
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model.float()(images(3, 56, 56).bfloat16())
 
 
 def test_programs_do_not_look() -> None:
