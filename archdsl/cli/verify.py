@@ -55,6 +55,10 @@ def run(args: Namespace, console: Console) -> int:
             from archdsl.cli.verify_page import page
 
             console.out(page(work.done))
+            if args.counts:
+                console.say(
+                    "counted in closed form: fvcore was not run, and no golden was compared; without `--counts` both are"
+                )
     else:
         work.show()
     return work.end()

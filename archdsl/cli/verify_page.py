@@ -25,20 +25,20 @@ _TOP_1 = re.compile(r"top-1[^%:]*: ([\d.]+) %")
 _PAGE = """\
 # Specs
 
-What `archdsl verify --markdown` found: this page is its output. Each file here holds the arch of its name, and
-[`KEYMAPS.md`](KEYMAPS.md) tells how the names of published checkpoints are translated. `archdsl check specs` and
-`archdsl verify --counts` hold every count against what its spec expects in about a second; `archdsl verify` measures the same
-with fvcore, part by part, and compares logits.
+Written by `archdsl verify --markdown`. Each file here holds the arch of its name, and [`KEYMAPS.md`](KEYMAPS.md) tells how
+the names of published checkpoints are translated. What is told is counted in closed form and held against what each spec
+expects, which `archdsl verify --counts` does anew in about a second. `archdsl verify` proves more, in some minutes: that fvcore
+counts the same in the whole module and part by part, and that the spec gives the stored logits. Where either fails, the
+command says so, and its page does.
 
 - *network* is the first line of the spec; *top-1* is ImageNet-1k accuracy in percent as its first lines tell it. It was not
   measured here.
 - *parameters* are all of the training module; *FLOPs* are those of one image by fvcore's rules, where a multiply-add is one.
   Both are exact. A row with *by* is counted by another rule, which [the language](../grammars/README.md) tells.
 - *published* are the numbers of the paper. A number in brackets is that of the reason why the count differs, told below.
-- *status*: `holds` where every line that the spec expects does, up to the reasons recorded, and closed form, fvcore and the
-  sum of the parts are the same.
-- *golden*: the stored logits of the published code that the spec gives when it loads the published layout, and how far off they
-  may be, in standard deviations of the logits.
+- *status*: `holds` where every line that the spec expects does, up to the reasons recorded.
+- *golden*: the logits of the published code that are stored for the spec. `archdsl verify` proves that it gives them when it
+  loads the published layout, up to the number told, in standard deviations of the logits.
 
 {table}
 {reasons}"""
