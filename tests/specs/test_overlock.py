@@ -97,8 +97,8 @@ def test_a_scale_stands_on_the_skip_path() -> None:
     # stages of the base net before the third have none, and the first focus block has a fresh context
     names = module.state_dict().keys()
     assert not any(name.startswith(("stages.base1.0.skip", "stages.base2.0.skip", "stages.focus3.0.refresh")) for name in names)
-    assert {"stages.base3.0.skip.rescale.weight", "stages.focus3.1.refresh.blend_2.bias"} < names
-    assert "stages.focus4.0.refresh.blend.weight" in names
+    assert {"stages.base3.0.skip.rescale.weight", "stages.focus3.1.refresh.affine_2.bias"} < names
+    assert "stages.focus4.0.refresh.affine.weight" in names
 
 
 @pytest.mark.parametrize("name", ["overlock_xt", "overlock_xt_reparam"])
