@@ -9,13 +9,14 @@ import torch
 
 import archdsl
 from archdsl import api
-from archdsl.ir.network import buffers, weights
+from archdsl.ir.network import buffers, network_leaves, weights
 from archdsl.lowering.build import build_module
 from archdsl.lowering.keymap_reading import read_keymap
 from archdsl.lowering.level import Block
 from archdsl.lowering.module import Backbone, lower
 from archdsl.lowering.weights import load_weights
 from archdsl.lowering.weights import official_state as official_layout
+from archdsl.schema.units import Size
 from archdsl.source.diagnostic import SpecError
 from archdsl.testing.golden import golden, official_state
 from tests.specs.steps import graphs_of_steps, lost_weights
@@ -75,6 +76,13 @@ def test_weights_of_one_size_serve_another() -> None:
     x = torch.randn(1, 3, 160, 96)
     with torch.no_grad():
         torch.testing.assert_close(small.eval()(x), large.eval()(x))
+
+
+def test_the_pool_of_dense_tasks_is_one_word() -> None:
+    given, found = (api.load("@tiny_moat_0", at=(64, 64), set=change).network for change in ({}, {"pool": "3x3"}))
+    pools = [leaf.leaf for key, leaf in network_leaves(found) if key.endswith("avgpool")]
+    assert [getattr(pool, "kernel", None) for pool in pools] == [Size(3, 3)] * 4
+    assert weights(given) == weights(found)
 
 
 def test_windows_as_large_as_the_maps_change_nothing() -> None:
