@@ -73,8 +73,9 @@ class Shortfall:
 class Verified:
     """What was found of one spec; it `holds` where nothing falls short.
 
-    `fuse` says that it is about the deploy form, `measured` whether anything was run. `goldens` are those that are stored,
-    `compared` what came of them. `diagnostics` has the warnings of the spec, and in full what `shortfalls` says in a line.
+    `fuse` says that it is about a deploy form, which not every network has, `measured` whether anything was run. `goldens`
+    are those that are stored, `compared` what came of them. `diagnostics` has the warnings of the spec, and in full what
+    `shortfalls` says in a line.
     """
 
     name: str
@@ -108,7 +109,7 @@ def verify(
     ----------
     spec: a path, `FILE:NAME`, `@name`, or a loaded spec, as it is written: nothing is overridden.
     goldens: their folder; None: `tests/golden` beside the folder of the spec, if there is one.
-    fuse: measure the deploy form, and compare every golden with it; those of the deploy form always are.
+    fuse: measure the deploy form where there is one, and compare every golden with it; those of the deploy form always are.
     step: told what is being done.
 
     Raises
@@ -122,9 +123,10 @@ def verify(
 def verify_counts(spec: Spec | PathLike, *, goldens: Goldens | PathLike | None = None, fuse: bool = False) -> Verified:
     """As `verify`, without torch: the closed form alone is held against the expectations."""
     spec = spec if isinstance(spec, Spec) else load(spec)
-    fuse = fuse or spec.fuse
     if spec.kind == "space":
         raise ValueError(f"`{spec.name}` is a space; verify one of its points: `verify(space.arch(space.draw(seed)))`")
+    # where nothing is to be merged, the deploy form is the network itself
+    fuse = (fuse or spec.fuse) and fused(spec.network).training_form is not None
     if not isinstance(goldens, Goldens):
         goldens = Goldens(None if goldens is None else Path(arguments.path(goldens, "goldens")))
     missed = tuple(Shortfall("expect", message) for message in _missed(spec))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from archdsl.cli.console import CallError
+from archdsl.cli.console import CallError, Console
+
+if TYPE_CHECKING:
+    from archdsl.api import Spec
 
 
 class _Once(argparse._StoreAction):
@@ -153,6 +156,14 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 def add_fuse(parser: argparse.ArgumentParser) -> None:
     """The deploy form."""
     parser.add_argument("--fuse", action="store_true", help="the deploy form, in which branches are merged")
+
+
+def is_fused(spec: Spec, console: Console) -> bool:
+    """Whether a spec is in a deploy form of its own; where that was asked for in vain, a line says so."""
+    deployed = spec.network.training_form is not None
+    if spec.fuse and not deployed:
+        console.say(f"`{spec.name}` has no branches to merge: `--fuse` leaves it as it is")
+    return deployed
 
 
 def add_classes(parser: argparse.ArgumentParser) -> None:

@@ -43,7 +43,7 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     from archdsl import api
-    from archdsl.cli.arguments import all_overrides, size, whole
+    from archdsl.cli.arguments import all_overrides, is_fused, size, whole
     from archdsl.lowering.folder import check_folder
     from archdsl.source.diagnostic import SpecError
 
@@ -56,11 +56,12 @@ def run(args: Namespace, console: Console) -> int:
         )
     if spec.missed:
         raise SpecError(spec.diagnostics)
+    deployed = is_fused(spec, console)
     folder = _folder(args, spec)
     specs = [loaded.path for loaded in spec.model.files.values() if loaded.path]
     try:
         check_folder(folder, spec.name, weights=args.weights is not None, force=args.force, specs=specs)
-        return _build(args, console, spec, _text(spec), folder, specs)
+        return _build(args, console, spec, _text(spec), folder, specs, deployed=deployed)
     except OSError as error:
         raise CallError(f"`{folder.as_posix()}` cannot be written: {(error.strerror or str(error)).lower()}") from error
 
@@ -88,7 +89,7 @@ def _text(spec: Spec) -> str:
     return text
 
 
-def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Path, specs: list[Path]) -> int:
+def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Path, specs: list[Path], *, deployed: bool) -> int:
     from archdsl import __version__
     from archdsl.source.cells import safe
 
@@ -122,7 +123,7 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
                 folder,
                 module,
                 text,
-                Provenance(spec.hash, args.seed, console.command, __version__, loaded, spec.fuse),
+                Provenance(spec.hash, args.seed, console.command, __version__, loaded, deployed),
                 counts=_counts(compared),
                 expectations=_expectations(spec),
                 compiled=args.compile,

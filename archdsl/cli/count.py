@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from archdsl.cli.arguments import add_fuse, add_json, add_overrides, add_spec
+from archdsl.cli.arguments import add_fuse, add_json, add_overrides, add_spec, is_fused
 from archdsl.cli.console import DONE, INPUT_AT_FAULT, Console
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def run(args: Namespace, console: Console) -> int:
     from archdsl.cli.arguments import overrides, size
 
     spec = api.load(args.spec, set=overrides(args), at=size(args), fuse=args.fuse)
+    deployed = is_fused(spec, console)
     with console.progress() as progress:
         progress.step("loading torch")
         from archdsl.building import count
@@ -44,11 +45,11 @@ def run(args: Namespace, console: Console) -> int:
         with blamed():
             compared = count(spec).comparison
     if args.json:
-        console.json(_document(spec, compared))
+        console.json(_document(spec, compared, deployed=deployed))
     else:
         if spec.diagnostics:
             console.diagnostics(spec.diagnostics)
-        console.out(_tables(spec, compared, args.by, console.unicode))
+        console.out(_tables(spec, compared, args.by, console.unicode, form=", fused" * deployed))
     if compared.equal:
         return DONE
     differing = ", ".join(row.name for row in compared.differing)
@@ -56,7 +57,7 @@ def run(args: Namespace, console: Console) -> int:
     return INPUT_AT_FAULT
 
 
-def _document(spec: Spec, compared: Comparison) -> dict[str, object]:
+def _document(spec: Spec, compared: Comparison, *, deployed: bool) -> dict[str, object]:
     from archdsl.report.shares import by_component
 
     return {
@@ -64,7 +65,7 @@ def _document(spec: Spec, compared: Comparison) -> dict[str, object]:
         "name": spec.name,
         "hash": spec.hash,
         "input": list(spec.network.image.shape),
-        "fuse": spec.fuse,
+        "fuse": deployed,
         "params": compared.params.closed,
         "params_module": compared.params.measured,
         "flops": compared.flops.closed,
@@ -81,13 +82,12 @@ def _document(spec: Spec, compared: Comparison) -> dict[str, object]:
     }
 
 
-def _tables(spec: Spec, compared: Comparison, by: str | None, unicode: bool) -> str:
+def _tables(spec: Spec, compared: Comparison, by: str | None, unicode: bool, *, form: str) -> str:
     from archdsl.report.table import Table
     from archdsl.report.written import exact
 
     rows = [_row("params", compared.params), _row("flops", compared.flops)]
     rows.append(("not in fvcore's rules", exact(sum(compared.unseen.values())), "", ""))
-    form = ", fused" if spec.fuse else ""
     header = (f"{spec.name} at {spec.network.image}{form}", "closed form", "measured", "")
     tables = [Table(header, tuple(rows), frozenset({1, 2}))]
     if by == "stage":

@@ -71,6 +71,7 @@ class _Work:
         self.done: list[Verified] = []
         self._console = console
         self._json, self._counts = args.json, args.counts
+        self._fuse = args.fuse
         self._planned = [_planned(name, goldens, fuse=args.fuse) for name in _specs(args.specs)]
 
     def run(self) -> None:
@@ -90,7 +91,7 @@ class _Work:
             for line in rows.lines(self._finished(), unicode=console.unicode):
                 console.out(line)
                 # what was printed stays, whatever happens next
-                console.stdout.flush()
+                console.flush()
         finally:
             if notes := rows.notes(console.width):
                 console.out(f"\n{notes}")
@@ -103,6 +104,12 @@ class _Work:
         found = [diagnostic for spec in self.done for diagnostic in spec.diagnostics]
         if found and not self._json:
             console.diagnostics(found)
+        whole = [spec.name for spec in self.done if self._fuse and spec.spec and not spec.fuse]
+        if whole:
+            which = f"`{safe(whole[0])}` has" if len(whole) == 1 else f"{len(whole)} of {every} have"
+            console.say(
+                f"{which} no branches to merge: `--fuse` leaves {'it as it is' if len(whole) == 1 else 'them as they are'}"
+            )
         if not (self._counts or any(spec.goldens for spec in self.done)):
             console.say("no golden is stored for any of these; `--goldens DIR` names a folder that has some")
         short = [spec for spec in self.done if not spec.holds]

@@ -40,13 +40,14 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
     from archdsl import api
-    from archdsl.cli.arguments import all_overrides, size
+    from archdsl.cli.arguments import all_overrides, is_fused, size
 
     output = Path(args.output)
     _check_output(output, force=args.force)
     spec = api.load(args.spec, set=all_overrides(args), at=size(args), fuse=args.fuse)
     if spec.kind == "space":
         raise CallError(f"`{spec.name}` is a space, and weights are those of one arch", "give an arch")
+    is_fused(spec, console)
     warnings: list[str] = []
     try:
         found, written = _convert(args, console, spec, output, warnings)

@@ -159,6 +159,23 @@ def test_count_of_the_deploy_form(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "fused" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("call", [["build", "-o", "out"], ["count"], ["verify", "--counts"]], ids=lambda call: call[0])
+def test_a_network_without_branches_is_not_called_fused(
+    call: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("plain.arch").write_text(
+        "arch plain { input = 3x8x8, classes = 2, layout { then gelu }, stage s1 { dim = 3, depth = 1 }, "
+        "head = mean -> linear(classes) }"
+    )
+    assert main([*call, "plain.arch", "--fuse"]) == 0
+    shown, said = capsys.readouterr()
+    assert "`plain` has no branches to merge: `--fuse` leaves it as it is\n" in said
+    assert "fused" not in shown
+    if call[0] == "build":
+        assert json.loads(Path("out/report.json").read_text())["fuse"] is False
+
+
 @pytest.mark.parametrize(
     ("spec", "help"),
     [
