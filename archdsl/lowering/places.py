@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from archdsl.ir.network import Network, network_leaves
 from archdsl.lowering.classifier import classifier
+from archdsl.lowering.entrance import entrances
 from archdsl.schema.grid import Grid
 
 
@@ -25,9 +26,8 @@ class Places:
     def of(cls, network: Network) -> Places:
         """Those of a network."""
         found = [classifier(network, name) for name in network.heads]
-        entrances = [key for key, leaf in network_leaves(network) if leaf.x == network.image and leaf.leaf.weights(leaf.x)]
         return cls(
             frozenset(".".join(one.path) for one in found if one is not None),
-            frozenset(entrances),
+            frozenset(entrances(network)),
             {f"{key}.{name}": grid for key, leaf in network_leaves(network) for name, grid in leaf.leaf.grids(leaf.x).items()},
         )

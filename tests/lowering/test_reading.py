@@ -16,6 +16,7 @@ from archdsl.lowering.checkpoint import WeightsWarning
 from archdsl.lowering.keymap_reading import keymap_from_text
 from archdsl.lowering.likeness import Known, likeness
 from archdsl.lowering.module import lower
+from archdsl.lowering.places import Places
 from archdsl.lowering.reading import Other, Wanted
 from archdsl.lowering.resize import given_size, resize
 from archdsl.lowering.weights import Recognised, convert_weights, load_weights, official_state
@@ -87,6 +88,44 @@ def test_what_is_wanted_otherwise_is_left_out(
     name = {"head.linear": "head", "stem.conv": "patch"}[left[0]] if layout == "official" else left[0]
     assert said[0].startswith(f"left out: `{name}.weight`, `{name}.bias`; {told}, ")
     assert refused(found, weights, Wanted()).slug == "weights-mismatch"
+
+
+BARE = """\
+arch bare {
+  input   = 3x16x24
+  classes = 5
+  layout {
+    residual layernorm -> dwconv(3x3)
+    then conv(3x3, out = 3)
+  }
+  stage s1 { depth = 2 }
+  node near = s1 -> conv(1x1, out = 2)
+  head = near -> mean -> linear(classes)
+}
+"""
+
+
+def test_parts_that_keep_the_shape_of_the_image_do_not_read_it() -> None:
+    network = loads(BARE).network
+    # the norm weighs each channel by itself, and what is added to the image is not the image any more
+    assert Places.of(network).entrances == {"stages.s1.0.layernorm", "stages.s1.0.dwconv"}
+    found = loads(BARE, set={"input": "4x16x24"})
+    with pytest.raises(SpecError, match="do not fit"):
+        load_weights(lower(found.network), lower(network).state_dict(), None, Wanted(["channels"], warn=lambda _: None))
+
+
+@pytest.mark.parametrize(
+    ("stem", "found"),
+    [
+        ("gelu -> batchnorm -> conv(3x3, out = 3) -> conv(3x3, out = 3)", {"batchnorm", "conv"}),
+        ("(identity + conv(3x3, out = 3)) -> conv(3x3, out = 3)", {"conv"}),
+        ("concat(identity, gelu) -> conv(3x3, out = 3)", {"conv"}),
+        ("split([1, 2], conv(3x3, out = 1), identity) -> conv(3x3, out = 3)", {"conv"}),
+    ],
+)
+def test_the_image_is_followed_through_a_stem(stem: str, found: set[str]) -> None:
+    text = BARE.replace("  stage s1", f"  stem = {stem}\n  stage s1")
+    assert Places.of(loads(text).network).entrances == {f"stem.{name}" for name in found}
 
 
 def test_nothing_else_may_differ() -> None:
