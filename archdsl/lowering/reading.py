@@ -19,6 +19,7 @@ from archdsl.lowering.mismatch import Kind, Misfit, mismatch
 from archdsl.lowering.module import Backbone
 from archdsl.lowering.places import Places
 from archdsl.lowering.resize import given_size, resize
+from archdsl.schema.units import Size
 from archdsl.source.diagnostic import SpecError
 
 Layout: TypeAlias = Literal["own", "official"]
@@ -93,7 +94,7 @@ def read(weights: Weights, target: Target, keymap: KeyMap | None, wanted: Wanted
     missing = [name for name in by_name if name not in given and not _is_counter(name)]
     unexpected = [name for name in given if name not in by_name]
     misshapen = {
-        name: _kind(given[name], entry, target)
+        name: _kind(given[name], entry, target, layout)
         for name, entry in by_name.items()
         if name in given and not _fits(given[name], entry, target, layout)
     }
@@ -112,7 +113,7 @@ def read(weights: Weights, target: Target, keymap: KeyMap | None, wanted: Wanted
         raise SpecError([mismatch(misfit, likeness({name: tensor.shape for name, tensor in given.items()}, known))])
     refuse_not_finite(given)
     for name in resized:
-        given[name] = _resized(given[name], by_name[name], target, wanted.warn)
+        given[name] = _resized(given[name], by_name[name], target, layout, wanted.warn)
     _tell_left_out(left, wanted.warn)
     return Reading(layout, _own(given, [entry for entry in entries if entry.official not in left]))
 
@@ -152,16 +153,26 @@ def _layout(given: State, target: Target, keymap: KeyMap | None) -> tuple[Layout
 def _fits(given: Tensor, entry: Entry, target: Target, layout: Layout) -> bool:
     shape = tuple(given.shape)
     same = shape == entry.own_shape or (layout == "official" and same_order(shape, entry.own_shape))
+    # as many positions on one axis may be those of another grid
+    size = _size(given, entry, target, layout) if same and layout == "official" else None
+    same = same and (size is None or size == target.places.grids[entry.own].size)
     return same and given.is_floating_point() == (entry.own not in target.counts)
 
 
-def _kind(given: Tensor, entry: Entry, target: Target) -> tuple[Kind, object, object] | None:
+def _size(given: Tensor, entry: Entry, target: Target, layout: Layout) -> Size | None:
+    """The grid that a tensor is for; None where it has none, or differs in more than the grid."""
+    grid = target.places.grids.get(entry.own)
+    if grid is None or entry.piece:
+        return None
+    return given_size(given.shape, entry.own_shape, grid, published=layout == "official")
+
+
+def _kind(given: Tensor, entry: Entry, target: Target, layout: Layout) -> tuple[Kind, object, object] | None:
     """What a tensor that does not fit has otherwise: what it depends on, how many in the weights, how many in the target."""
     if given.is_floating_point() == (entry.own in target.counts):
         return None
-    grid = target.places.grids.get(entry.own)
-    if grid and not entry.piece and (size := given_size(given.shape, entry.own_shape, grid)):
-        return "size", size, grid.size
+    if size := _size(given, entry, target, layout):
+        return "size", size, target.places.grids[entry.own].size
     components: tuple[tuple[Kind, Collection[str], int], ...] = (
         ("classes", target.places.classifiers, target.classes),
         ("channels", target.places.entrances, target.channels),
@@ -206,10 +217,11 @@ def _component(entry: Entry, components: Collection[str]) -> str | None:
     return None
 
 
-def _resized(given: Tensor, entry: Entry, target: Target, warn: Callable[[str], None]) -> Tensor:
-    grid = target.places.grids[entry.own]
-    warn(f"`{entry.official}` is resized from {given_size(given.shape, entry.own_shape, grid)} to {grid.size}, {grid.by}")
-    return resize(given, entry.own_shape, grid)
+def _resized(given: Tensor, entry: Entry, target: Target, layout: Layout, warn: Callable[[str], None]) -> Tensor:
+    grid, size = target.places.grids[entry.own], _size(given, entry, target, layout)
+    assert size is not None
+    warn(f"`{entry.official}` is resized from {size} to {grid.size}, {grid.by}")
+    return resize(given, size, entry.own_shape, grid)
 
 
 def _tell_left_out(left: Mapping[str, tuple[Kind, object, object]], warn: Callable[[str], None]) -> None:

@@ -16,27 +16,26 @@ from archdsl.schema.units import Size
 _POSITIONS = 2**20
 
 
-def given_size(given: Sequence[int], own: Sequence[int], grid: Grid) -> Size | None:
+def given_size(given: Sequence[int], own: Sequence[int], grid: Grid, *, published: bool) -> Size | None:
     """The grid that weights of the shape `given` are for, where they differ from the shape `own` in the grid alone.
 
     None where they differ otherwise, or have no positions, or more than a table may have.
 
-    Positions on one axis are those of a square, or of a grid in the proportions of the own one.
+    Positions on one axis are those of a grid in the proportions of the own one, or of a square: in `published` weights of a
+    square first, for which nearly all are made.
     """
     before, after = prod(own[: grid.axis]), _after(own, grid)
     for axis, length in enumerate(given):
         if prod(given[:axis]) == before and prod(given[axis + 1 :]) == after:
-            return _within(_proportional(length - grid.extra, grid.size))
+            return _within(_on_one_axis(length - grid.extra, grid.size, square_first=published))
     for axis in range(len(given) - 1):
         if not grid.extra and prod(given[:axis]) == before and prod(given[axis + 2 :]) == after:
             return _within(Size(given[axis], given[axis + 1]))
     return None
 
 
-def resize(given: Tensor, own: Sequence[int], grid: Grid) -> Tensor:
-    """The weights at the size of `grid`, in the shape `own`; those of the extra tokens stay as they are."""
-    size = given_size(given.shape, own, grid)
-    assert size is not None
+def resize(given: Tensor, size: Size, own: Sequence[int], grid: Grid) -> Tensor:
+    """Weights for a grid of `size` at the size of `grid`, in the shape `own`; those of the extra tokens stay as they are."""
     before, after = prod(own[: grid.axis]), _after(own, grid)
     table = given.reshape(before, grid.extra + size.area, after)
     extra, positions = table[:, : grid.extra], table[:, grid.extra :]
@@ -54,12 +53,15 @@ def _within(size: Size | None) -> Size | None:
     return size if size is not None and 0 < size.area <= _POSITIONS else None
 
 
-def _proportional(count: int, like: Size) -> Size | None:
+def _on_one_axis(count: int, like: Size, *, square_first: bool) -> Size | None:
     if count < 1:
         return None
     side = isqrt(count)
-    if side * side == count:
-        return Size(side, side)
+    square = Size(side, side) if side * side == count else None
+    return (square or _proportional(count, like)) if square_first else (_proportional(count, like) or square)
+
+
+def _proportional(count: int, like: Size) -> Size | None:
     height = isqrt(count * like.height // like.width)
     fits = height > 0 and height * height * like.width == count * like.height and count % height == 0
     return Size(height, count // height) if fits else None

@@ -202,13 +202,13 @@ def test_a_position_table_is_resized_when_asked(layout: str) -> None:
 
 def test_extra_tokens_keep_their_entries_and_squares_are_known() -> None:
     given = torch.randn(1, 2 + 9, 4)
-    made = resize(given, (2 + 20, 4), Grid(Size(4, 5), extra=2))
+    made = resize(given, Size(3, 3), (2 + 20, 4), Grid(Size(4, 5), extra=2))
     assert torch.equal(made[:2], given[0, :2])
     want = F.interpolate(given[0, 2:].T.reshape(1, 4, 3, 3), size=(4, 5), mode="bicubic")[0].flatten(1).T
     assert torch.equal(made[2:], want)
     # relative positions, all heads, in half precision
     table = torch.randn(3, 5, 5, dtype=torch.float16)
-    made = resize(table, (3, 7, 7), Grid(Size(7, 7), axis=1, by="bilinear"))
+    made = resize(table, Size(5, 5), (3, 7, 7), Grid(Size(7, 7), axis=1, by="bilinear"))
     assert made.dtype == torch.float16
     want = F.interpolate(table[None].float(), size=(7, 7), mode="bilinear")[0].half()
     assert torch.equal(made, want)
@@ -230,7 +230,39 @@ def test_extra_tokens_keep_their_entries_and_squares_are_known() -> None:
     ],
 )
 def test_the_grid_of_weights_is_found_by_their_shape(given: tuple, own: tuple, grid: Grid, size: Size | None) -> None:
-    assert given_size(given, own, grid) == size
+    assert given_size(given, own, grid, published=True) == size
+
+
+@pytest.mark.parametrize(
+    ("given", "own", "grid", "published", "size"),
+    [
+        ((1, 256, 8), (4, 16, 8), Grid(Size(4, 16)), True, Size(16, 16)),
+        ((8, 32, 8), (4, 16, 8), Grid(Size(4, 16)), False, Size(8, 32)),
+        ((257, 8), (65, 8), Grid(Size(4, 16), extra=1), False, Size(8, 32)),
+        ((226, 8), (65, 8), Grid(Size(4, 16), extra=1), False, Size(15, 15)),
+    ],
+)
+def test_a_square_of_positions_may_be_those_of_another_grid(
+    given: tuple, own: tuple, grid: Grid, published: bool, size: Size
+) -> None:
+    assert given_size(given, own, grid, published=published) == size
+
+
+def test_as_many_positions_of_another_grid_are_resized() -> None:
+    square, wide = loads(TEXT, at=(32, 32)), loads(TEXT, at=(16, 64))
+    weights = official(square)
+    told = refused(wide, weights, Wanted())
+    assert told.message == "the weights do not fit `tiny`: their position table is for 8x8, here it is for 4x16"
+    said: list[str] = []
+    module = lower(wide.network)
+    load_weights(module, weights, KEYMAP, Wanted(resize=True, warn=said.append))
+    assert said == ["`pos_embed` is resized from 8x8 to 4x16, bicubic"]
+    want = bicubic(lower(square.network, seed=3).stem.position_table.weight.detach(), 4, 16)
+    torch.testing.assert_close(module.stem.position_table.weight.detach().double(), want, atol=1e-5, rtol=0)
+    # what says its grid, by its shape or as it is of this layout, is taken as it is
+    load_weights(module, {**weights, "pos_embed": torch.ones(1, 4, 16, 4)}, KEYMAP)
+    assert module.stem.position_table.weight.unique().tolist() == [1]
+    load_weights(module, lower(wide.network).state_dict(), KEYMAP)
 
 
 def test_tables_without_positions_or_with_too_many_are_refused() -> None:
