@@ -16,7 +16,9 @@ _RANGE = re.compile(r"([a-z][a-z0-9_]*)=([0-9]{1,6})\.\.([0-9]{1,6})")
 _TERM = re.compile(r"([+-]?)(?:([0-9]{1,6})(?:\*([a-z][a-z0-9_]*))?|([a-z][a-z0-9_]*))")
 _NUMBER = "(0|[1-9][0-9]{0,8})"
 _WIDTH = re.compile(r"(.*):0([1-9])", re.DOTALL)
-_DIGITS = re.compile(r"[0-9]+")
+# stands for a number that depends on variables; no name has it
+_VARIABLE = "\0"
+_DIGITS = re.compile(r"[0-9\0]+")
 
 
 class BadPattern(ValueError):
@@ -74,7 +76,18 @@ class Pattern:
     @property
     def skeleton(self) -> str:
         """What `skeleton` gives for every name that this pattern is about."""
-        return skeleton("".join(piece if isinstance(piece, str) else "0" for piece in self.pieces))
+        return _DIGITS.sub("#", self._example)
+
+    @property
+    def numbers(self) -> tuple[str | None, ...]:
+        """What `numbers` gives for every name that this pattern is about; None for those that depend on variables."""
+        return tuple(None if _VARIABLE in number else number for number in _DIGITS.findall(self._example))
+
+    @property
+    def _example(self) -> str:
+        """The name with a sign for each number that depends on variables."""
+        texts = (piece if isinstance(piece, str) else _VARIABLE if piece.factors else piece.regex for piece in self.pieces)
+        return "".join(texts)
 
     def name(self, values: Mapping[str, int]) -> str | None:
         """The name for some values of all variables; None where a number would be below zero."""
@@ -133,6 +146,11 @@ class Solver:
 def skeleton(name: str) -> str:
     """A name with its numbers, also those in words, put out of sight."""
     return _DIGITS.sub("#", name)
+
+
+def numbers(name: str) -> tuple[str, ...]:
+    """The numbers in a name, also those in words, as they are written."""
+    return tuple(_DIGITS.findall(name))
 
 
 def read_pattern(text: str) -> Pattern:

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from archdsl.lowering.axes import Axes
-from archdsl.lowering.pattern import Pattern, Solver, skeleton
+from archdsl.lowering.pattern import Pattern, Solver, numbers, skeleton
 from archdsl.source.text import Span
 
 
@@ -87,17 +87,27 @@ P = TypeVar("P", bound=_Patterned)
 
 
 class Index(Generic[P]):
-    """Rules by the words of their patterns: of many, a name concerns those with the same words."""
+    """Rules by the words and the literal numbers of their patterns: of many, a name concerns those that have the same."""
 
     def __init__(self, rules: Iterable[P]) -> None:
-        self._alike: dict[str, list[tuple[int, P]]] = {}
+        # by the words, by which of the numbers are literal, by these numbers
+        self._alike: dict[str, dict[tuple[int, ...], dict[tuple[str, ...], list[tuple[int, P]]]]] = {}
         for entry in enumerate(rules):
-            self._alike.setdefault(entry[1].pattern.skeleton, []).append(entry)
+            pattern = entry[1].pattern
+            literal = {index: number for index, number in enumerate(pattern.numbers) if number is not None}
+            alike = self._alike.setdefault(pattern.skeleton, {}).setdefault(tuple(literal), {})
+            alike.setdefault(tuple(literal.values()), []).append(entry)
         self._longest = max(map(len, self._alike), default=0)
 
     def near(self, name: str) -> list[P]:
         """The rules that may be about a name, in their order."""
-        found = (entry for words in _beginnings(skeleton(name), self._longest) for entry in self._alike.get(words, ()))
+        given = numbers(name)
+        found: list[tuple[int, P]] = []
+        for words in _beginnings(skeleton(name), self._longest):
+            for places, alike in self._alike.get(words, {}).items():
+                # a name may have as few numbers as it likes, and what stands for one in the words
+                if not places or places[-1] < len(given):
+                    found += alike.get(tuple(given[place] for place in places), ())
         return [rule for _, rule in sorted(found, key=itemgetter(0))]
 
 

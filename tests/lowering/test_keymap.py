@@ -112,6 +112,20 @@ def test_a_stranger_s_key_map_is_read_and_used_in_little_time() -> None:
     assert time.monotonic() - start < 10
 
 
+def test_rules_that_differ_in_their_numbers_are_found_by_these() -> None:
+    many = [f"a.{n}.b{n + 7}.x: s{n}.t.{n}" for n in range(2000)]
+    found = keymap(*many)
+    start = time.monotonic()
+    names = official_names(found, [f"s{n}.t.{n}.w{k}" for n in range(2000) for k in range(5)])
+    assert time.monotonic() - start < 2.5
+    assert len(names) == 10_000
+    assert names["s7.t.7.w3"] == "a.7.b14.x.w3"
+    # numbers of patterns and of names are of many forms
+    found = keymap("a{i}: s{0}.t{i}", "b{i}: s0.t{2:02}.{i}", "c: s01.t", "d.{i}: s{i+1}.t.0")
+    own = ("s0.t0", "s0.t1", "s0.t02.3.9", "s0.t2.3", "s01.t.5", "s2.t.0.w")
+    assert tuple(official_names(found, own).values()) == ("a0", "a1", "b3.9", "a2.3", "c.5", "d.1.w")
+
+
 def test_each_rule_is_used_and_each_name_has_one() -> None:
     unused = refused("a: b", "c: d", own=("b.w",))
     assert (unused.label, unused.span.text) == ("nothing has such a name", "c: d")
