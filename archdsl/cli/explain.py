@@ -39,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "what",
         metavar="SLUG|COMPONENT|WORD|PATH",
-        help="an error, a component, a word such as `cycle`, or with SPEC a value such as s3.dim",
+        help="an error, a component, a word such as `cycle` or `fuse`, or with SPEC a value such as s3.dim",
     )
     parser.add_argument("spec", metavar="SPEC", nargs="?", help="FILE, FILE:NAME, or @NAME of a packaged spec")
     add_overrides(parser)
@@ -56,12 +56,11 @@ def run(args: Namespace, console: Console) -> int:
         return DONE
     name, _, field = args.what.partition(".")
     if name not in catalog.components():
-        from archdsl.cli.words import word_about, words
-
-        if args.what in words():
-            console.out(word_about(args.what, console.width))
-            return DONE
-        _unknown(args.what)
+        text = _word(args.what, console.width)
+        if not text:
+            _unknown(args.what)
+        console.out(text)
+        return DONE
     console.out(_component(name, field))
     return DONE
 
@@ -79,12 +78,25 @@ def _value(args: Namespace, console: Console) -> int:
     return DONE
 
 
+def _word(word: str, width: int) -> str:
+    """What the reference says of a word of the language, and what goes by it around the language."""
+    from archdsl.cli.topics import topic_about
+    from archdsl.cli.words import word_about, words
+
+    known = words()
+    texts = [word_about(word, width) if word in known else "", topic_about(word, width)]
+    if not any(texts) and word.removesuffix("s") in known:
+        texts = [word_about(word.removesuffix("s"), width)]
+    return "\n\n".join(filter(None, texts))
+
+
 def _unknown(what: str) -> NoReturn:
     from archdsl.cli import catalog
+    from archdsl.cli.topics import topics
     from archdsl.cli.words import words
     from archdsl.source.suggest import closest
 
-    near = closest(what, [*catalog.errors(), *catalog.components(), *words()])
+    near = closest(what, [*catalog.errors(), *catalog.components(), *words(), *topics()])
     if near:
         raise CallError(f"there is no error, component or word `{what}`", f"did you mean `{near}`?")
     if "." in what:

@@ -54,10 +54,12 @@ def words() -> list[str]:
     """The words that the language gives a meaning, sorted."""
     from archdsl.ir.lookup import CONSTANTS, STRUCTURE
     from archdsl.ir.model import ARCH_ATTRIBUTES, STAGE_ATTRIBUTES
+    from archdsl.ir.rules import RULES
+    from archdsl.ir.space import OBJECTIVES
 
     reserved = _RESERVED.search(_reference())
     assert reserved
-    known = {*reserved[1].split(), *CONSTANTS, *STRUCTURE, *ARCH_ATTRIBUTES, *STAGE_ATTRIBUTES, "identity"}
+    known = {*reserved[1].split(), *RULES, *OBJECTIVES, *CONSTANTS, *STRUCTURE, *ARCH_ATTRIBUTES, *STAGE_ATTRIBUTES, "identity"}
     return sorted(known)
 
 

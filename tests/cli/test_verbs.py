@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from archdsl.cli.main import VERBS, main
+from archdsl.cli.topics import topic_about, topics
 from archdsl.cli.words import word_about, words
 
 ROOT = Path(__file__).parents[2]
@@ -359,6 +360,38 @@ def test_explain_a_word(word: str, said: str, capsys: Captured) -> None:
     shown = capsys.readouterr().out
     assert shown.startswith(f"{word} (a word of the language)\n\nIn section ")
     assert said in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("deploy", "the same of the deploy form|`--fuse` takes it, `fuse=True` in Python"),
+        ("fuse", "`--fuse` of `count`, `build` and `weights`: the deploy form|More in README.md"),
+        ("fused", "in which a component with branches is one without|`archdsl.fuse(module)`"),
+        ("features", 'archdsl.build(spec, features=["s2", "s3"])|docs/python.md'),
+        ("heads", "One `head = ...` is the output"),
+        ("flops", "a multiplication with its addition is one operation|docs/adr/0004-flop-convention.md"),
+        ("params", "`params` counts all parameters of the training module"),
+        ("checkpoint", "specs/KEYMAPS.md"),
+        ("weights", "`archdsl weights`: write a checkpoint|`--weights` of `build`: a checkpoint"),
+        ("latency", "name objectives"),
+        ("build", "`archdsl build`: lower a spec"),
+        ("resize", "`--resize`"),
+        ("classes", "`--classes` of `build` and `weights`"),
+    ],
+)
+def test_explain_what_goes_by_a_word(word: str, said: str, capsys: Captured) -> None:
+    assert main(["explain", word]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for part in said.split("|"):
+        assert part in shown
+
+
+def test_every_word_around_the_language_is_told_of() -> None:
+    for word in topics():
+        text = topic_about(word, 100)
+        assert text.startswith(f"{word} (a word around the language)\n\n  ")
+        assert max(map(len, text.splitlines())) <= 100
 
 
 def test_every_word_is_told_of() -> None:
