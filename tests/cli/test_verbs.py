@@ -365,7 +365,7 @@ def test_explain_a_word(word: str, said: str, capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("deploy", "the same of the deploy form|`--fuse` takes it, `fuse=True` in Python"),
+        ("deploy", "as `fused`, and of the parameters those of what|`--fuse` takes it, `fuse=True` in Python"),
         ("fuse", "`--fuse` of `count`, `build` and `weights`: the deploy form|More in README.md"),
         ("fused", "in which a component with branches is one without|`archdsl.fuse(module)`"),
         ("features", 'archdsl.build(spec, features=["s2", "s3"])|docs/python.md'),
