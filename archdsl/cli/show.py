@@ -51,7 +51,7 @@ def run(args: Namespace, console: Console) -> int:
     if args.markdown or args.latex:
         console.out(table.markdown() if args.markdown else table.latex())
     else:
-        blocks = [_title(spec), table.text(unicode=console.unicode), _totals(spec)]
+        blocks = [_title(spec), table.text(unicode=console.unicode, width=console.width), _totals(spec)]
         if spec.decisions:
             blocks.append(decision_table(spec.decisions).text(unicode=console.unicode))
         console.out("\n\n".join(blocks))

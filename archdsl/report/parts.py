@@ -16,10 +16,10 @@ def text(placed: Placed) -> str:
         case parts.Leaf(component=component, arguments=arguments):
             return written_component(component, arguments)
         case parts.Chain():
-            return " -> ".join(_term(child) for child in inside)
+            return " -> ".join(_term(child, parts.Sum) for child in inside)
         case parts.Sum(scales=scales):
             return " + ".join(
-                _term(child) if scale == 1 else f"{scale:g} * {_term(child)}"
+                f"{scale:g} * " * (scale != 1) + _term(child, parts.Sum, parts.Chain)
                 for scale, child in zip(scales, inside, strict=True)
             )
         case parts.Split(sizes=sizes):
@@ -39,10 +39,10 @@ def text(placed: Placed) -> str:
             return "identity"
 
 
-def _term(placed: Placed) -> str:
-    """A part where a sum or a chain would need parentheses."""
+def _term(placed: Placed, *kinds: type[parts.Part]) -> str:
+    """A part inside another; in parentheses where it is one of the kinds, and more than a single component."""
     shown = text(placed)
-    return f"({shown})" if isinstance(placed.part, parts.Sum) else shown
+    return f"({shown})" if isinstance(placed.part, kinds) and len(placed.children) > 1 else shown
 
 
 # a chain with more parts is cut in the middle where it is told in short
@@ -74,7 +74,10 @@ def outline(part: parts.Part, *, short: bool = True, kernels: bool = False, insi
                 said = [*said[:2], f"... {len(said) - 3} more", said[-1]]
             return " -> ".join(said)
         case parts.Sum(scales=scales):
-            scaled = (f"{scale:g} * " * (scale != 1) + below(inner) for scale, inner in zip(scales, part.parts, strict=True))
+            said = list(map(below, part.parts))
+            # a sum binds tighter than `->`
+            said = [f"({one})" if " -> " in one and not one.endswith(")") else one for one in said]
+            scaled = (f"{scale:g} * " * (scale != 1) + one for scale, one in zip(scales, said, strict=True))
             return f"({' + '.join(scaled)})"
         case parts.Split(sizes=sizes):
             return f"split({', '.join([*([str(list(sizes))] if sizes else []), *map(below, part.parts)])})"
@@ -94,11 +97,15 @@ def outline(part: parts.Part, *, short: bool = True, kernels: bool = False, insi
 
 def slot(block: PlacedBlock, name: str) -> str | None:
     """What a block has in the slot `token` or `channel`; without such a slot, its components made for it."""
+    return ", ".join(map(text, slot_parts(block, name))) or None
+
+
+def slot_parts(block: PlacedBlock, name: str) -> list[Placed]:
+    """The part in the slot, or the components made for it."""
     for line in block.lines:
         if found := next(_named(line.body, name), None):
-            return text(found)
-    fitting = [text(placed) for line in block.lines for _, placed in leaves(line.body) if placed.leaf.schema.slot == name]
-    return ", ".join(fitting) or None
+            return [found]
+    return [placed for line in block.lines for _, placed in leaves(line.body) if placed.leaf.schema.slot == name]
 
 
 def _named(placed: Placed, name: str) -> Iterator[Placed]:
@@ -111,7 +118,8 @@ def _named(placed: Placed, name: str) -> Iterator[Placed]:
 
 def in_turn(values: list[str]) -> list[str] | None:
     """The values of one round, where those of a stage's blocks alternate; a single one where all are equal."""
-    for period in range(1, min(4, len(values)) + 1):
+    # where fewer runs say the same, nothing alternates
+    for period in range(1, min(4, len(values), len(runs(values))) + 1):
         if all(value == values[at % period] for at, value in enumerate(values)):
             return values[:period]
     return None

@@ -8,7 +8,8 @@ from archdsl.ir import part as parts
 from archdsl.ir.counts import closed_form, part_levels, short
 from archdsl.ir.decisions import Decision
 from archdsl.ir.network import Network, PlacedBlock, PlacedStage
-from archdsl.report.parts import in_turn, outline, runs, slot, text
+from archdsl.report.parts import in_turn, outline, runs, slot, slot_parts, text
+from archdsl.report.pile import pile
 from archdsl.report.table import Table
 from archdsl.schema.units import FeatureMap
 
@@ -66,7 +67,7 @@ def _map(y: FeatureMap) -> tuple[str, str]:
 
 
 def _stage(stage: PlacedStage) -> tuple[str, str, str, str]:
-    mixers = [[slot(block, word) for block in stage.blocks] for word in ("token", "channel")]
+    mixers = [["\n".join(map(pile, slot_parts(block, word))) for block in stage.blocks] for word in ("token", "channel")]
     token, channel = (_mixer([found or "none" for found in side]) if any(side) else "" for side in mixers)
     layout = "" if token or channel else _mixer(["\n".join(layout_lines(block)) for block in stage.blocks])
     return str(len(stage.blocks)), layout, token, channel
@@ -92,15 +93,13 @@ def _piled_part(word: str, part: parts.Part) -> list[str]:
 
 
 def _mixer(values: list[str]) -> str:
-    """A mixer on several short lines, as papers set it: its name, then a line for each field."""
+    """What the blocks of a stage have, each value on its own lines."""
     if turn := in_turn(values):
-        return _piled(turn[0]) if len(turn) == 1 else "\n".join(["in turn", *map(_piled, turn)])
-    return "\n".join(f"{many} x {_piled(value)}" for many, value in runs(values))
+        return turn[0] if len(turn) == 1 else "\n".join(["in turn", *turn])
+    return "\n".join(f"{many} x {_hung(value)}" for many, value in runs(values))
 
 
-def _piled(value: str) -> str:
-    """Arguments of a call below its name; what has brackets inside stays whole."""
-    name, bracket, rest = value.partition("(")
-    if not bracket or not rest.endswith(")") or "(" in rest or "[" in rest:
-        return value
-    return "\n".join([name, *(f"  {argument}" for argument in rest[:-1].split(", "))])
+def _hung(value: str) -> str:
+    """A value behind its number; where it is more than a component with its fields, all of it is set in."""
+    lines = value.split("\n")
+    return value if all(line.startswith("  ") for line in lines[1:]) else "\n    ".join(lines)

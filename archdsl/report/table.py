@@ -22,6 +22,9 @@ _LATEX = {
     **{char: "\\" + char for char in "#$%&_"},
 }
 _SIZE = re.compile(r"\b\d+(?:x\d+)+\b")
+_INDENT = re.compile(r"^ +", re.MULTILINE)
+# blanks between two columns
+_GAP = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +42,45 @@ class Table:
     def __str__(self) -> str:
         return self.text()
 
-    def text(self, *, unicode: bool = True) -> str:
-        """Aligned columns. Without `unicode` the rules are ASCII."""
-        return "\n".join(self.filled(self.rows, unicode=unicode))
+    def text(self, *, unicode: bool = True, width: int | None = None) -> str:
+        """Aligned columns. Without `unicode` the rules are ASCII.
 
-    def filled(self, rows: Iterable[tuple[str, ...]], *, unicode: bool = True) -> Iterator[str]:
+        What is wider than `width` is set closer, or in several tables below each other, each with the first column.
+        """
+        for gap in (_GAP, 1):
+            if width is None or sum(self._widths()) + gap * (len(self.header) - 1) <= width:
+                return "\n".join(self.filled(self.rows, unicode=unicode, gap=gap))
+        return "\n\n".join(part.text(unicode=unicode) for part in self._apart(width or 0))
+
+    def filled(self, rows: Iterable[tuple[str, ...]], *, unicode: bool = True, gap: int = _GAP) -> Iterator[str]:
         """The lines with other rows, each as soon as it is there, in columns as wide as the table's own rows need."""
-        grid = [self._lines(row) for row in (self.header, *self.rows)]
-        widths = [max((text_width(row[at]) for lines in grid for row in lines), default=0) for at in range(len(self.header))]
-        rule = "  ".join(("─" if unicode else "-") * width for width in widths)
-        yield from self._padded(self.header, widths)
+        widths = self._widths()
+        rule = (" " * gap).join(("─" if unicode else "-") * width for width in widths)
+        yield from self._padded(self.header, widths, gap)
         if self.rows:
             yield rule
         last = len(self.rows) - 1 if self.total else 0
         for index, row in enumerate(rows):
             if index and index == last:
                 yield rule
-            yield from self._padded(row, widths)
+            yield from self._padded(row, widths, gap)
+
+    def _widths(self) -> list[int]:
+        grid = [self._lines(row) for row in (self.header, *self.rows)]
+        return [max((text_width(row[at]) for lines in grid for row in lines), default=0) for at in range(len(self.header))]
+
+    def _apart(self, width: int) -> list[Table]:
+        """Neighbouring columns as tables of a width, as few as there can be and about as wide as each other."""
+        widths = self._widths()
+        few = len(_groups(widths, width))
+        groups = next(found for most in range(width + 1) if len(found := _groups(widths, most)) == few)
+        return [self._chosen([0, *group]) for group in groups]
+
+    def _chosen(self, columns: list[int]) -> Table:
+        """Some of the columns, with the rows that have anything in them."""
+        header, *rows = (tuple(row[at] for at in columns) for row in (self.header, *self.rows))
+        numbers = frozenset(index for index, at in enumerate(columns) if at in self.numbers)
+        return Table(header, tuple(row for row in rows if any(row[1:])), numbers, self.total)
 
     def markdown(self) -> str:
         """A table of GitHub's Markdown."""
@@ -90,23 +115,41 @@ class Table:
     def _lines(self, row: Iterable[str]) -> list[tuple[str, ...]]:
         return list(zip_longest(*(safe(cell).split("\n") for cell in row), fillvalue=""))
 
-    def _padded(self, row: Iterable[str], widths: list[int]) -> Iterator[str]:
+    def _padded(self, row: Iterable[str], widths: list[int], gap: int) -> Iterator[str]:
         for line in self._lines(row):
-            yield "  ".join(map(self._pad, line, widths, range(len(widths)))).rstrip()
+            yield (" " * gap).join(map(self._pad, line, widths, range(len(widths)))).rstrip()
 
     def _pad(self, text: str, width: int, at: int) -> str:
         gap = " " * (width - text_width(text))
         return gap + text if at in self.numbers else text + gap
 
 
+def _groups(widths: list[int], most: int) -> list[list[int]]:
+    """The columns but the first, in groups that are at most so wide together with it; one that is wider is alone."""
+    groups: list[list[int]] = []
+    taken = 0
+    for at, wide in enumerate(widths[1:], start=1):
+        if not groups or taken + _GAP + wide > most:
+            groups.append([])
+            taken = widths[0]
+        groups[-1].append(at)
+        taken += _GAP + wide
+    return groups
+
+
 def _markdown(cell: str) -> str:
-    return safe(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", "<br>")
+    return _indented(safe(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*"))
 
 
 def _html(cell: str) -> str:
     from html import escape
 
-    return escape(safe(cell)).replace("\n", "<br>")
+    return _indented(escape(safe(cell)))
+
+
+def _indented(text: str) -> str:
+    """Lines of a cell; blanks at the start of one mean nothing to HTML."""
+    return _INDENT.sub(lambda match: "&nbsp;" * len(match[0]), text).replace("\n", "<br>")
 
 
 def _latex_row(row: Iterable[str]) -> str:

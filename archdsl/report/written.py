@@ -47,10 +47,14 @@ def fields(component: Component, also: Collection[str] = ()) -> dict[str, str]:
 
 def written_component(component: Component, also: Collection[str] = ()) -> str:
     """A component as a spec calls it: `conv(3x3, out = 64)`; a size that comes first goes without its name."""
-    bare = _bare(component)
-    shown = fields(component, also).items()
-    said = ", ".join(value if name == bare else f"{name} = {value}" for name, value in shown)
+    said = ", ".join(written_fields(component, also))
     return f"{component.schema.name}({said})" if said else component.schema.name
+
+
+def written_fields(component: Component, also: Collection[str] = ()) -> list[str]:
+    """What a component's call has in brackets, each as it is written there."""
+    bare = _bare(component)
+    return [value if name == bare else f"{name} = {value}" for name, value in fields(component, also).items()]
 
 
 def written_first(component: Component) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from archdsl import api
+from archdsl.ir.network import PlacedStage
 from archdsl.report.diff import changes
-from archdsl.report.parts import in_turn, over_blocks, runs, text
+from archdsl.report.parts import in_turn, over_blocks, runs, slot, text
 from archdsl.report.shares import by_component
 from archdsl.report.stage_table import stage_rows, stage_table
 from archdsl.report.written import difference, written, written_component
 
 SPECS = ["@biformer_t", "@biformer_stl", "@davit_tiny"]
+WIDE = [*SPECS, "@care_s0", "@halonet_h5", "@moat_4", "@overlock_b", "@transnext_tiny", "@volo_d1"]
 
 
 def told(before: str, after: str) -> list[str]:
@@ -42,6 +44,60 @@ def test_mixers_in_turn() -> None:
     rows = {row[0]: row for row in stage_table(api.load("@davit_tiny").network).rows}
     assert rows["token"][2].splitlines()[0] == "in turn"
     assert "channel_attention" in rows["token"][2]
+
+
+CHAINED = """
+arch chained {
+  input   = 3x32x32
+  classes = 10
+  let wide = conv(1x1, out = 64, bias = false) -> batchnorm(eps = 1e-3, momentum = 0.01) -> gelu
+  layout { residual token -> channel }
+  stem = conv(4x4, out = 16, stride = 4)
+  stage s1 {
+    dim     = 16
+    depth   = 3
+    token   = split([4, 12], identity, 2 * dwconv(3x3) + dwconv(11x1) + dwconv(1x11))
+    channel = identity + (wide -> conv(1x1)) -> layernorm
+    last { let wide = conv(1x1, out = 48) }
+  }
+  head = mean -> linear(classes)
+}
+"""
+
+
+def test_chains_stand_one_part_a_line() -> None:
+    network = api.loads(CHAINED).network
+    rows = {row[0]: row[2] for row in stage_table(network).rows}
+    assert rows["token"].splitlines() == [
+        *("split [4, 12]", "  identity"),
+        *("  2 * dwconv(3x3)", "  + dwconv(11x1)", "  + dwconv(1x11)"),
+    ]
+    assert rows["channel"].splitlines() == [
+        "2 x identity",
+        "    + (conv(1x1, out = 64,",
+        "         bias = false)",
+        "       -> batchnorm(eps = 0.001,",
+        "            momentum = 0.01)",
+        "       -> gelu",
+        "       -> conv(1x1, out = 16))",
+        "    -> layernorm",
+        "1 x identity",
+        "    + (conv(1x1, out = 48)",
+        "       -> conv(1x1, out = 16))",
+        "    -> layernorm",
+    ]
+
+
+def test_a_chain_in_a_sum_has_parentheses() -> None:
+    stage = api.loads(CHAINED).network.values["s1"]
+    assert isinstance(stage, PlacedStage)
+    assert slot(stage.blocks[-1], "channel") == "(identity + (conv(1x1, out = 48) -> conv(1x1, out = 16))) -> layernorm"
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_tables_fit_a_page(name: str) -> None:
+    shown = stage_table(api.load(name).network).text(width=100)
+    assert max(map(len, shown.splitlines())) <= 100
 
 
 def test_the_stem_as_written() -> None:

@@ -25,9 +25,30 @@ def test_text() -> None:
     assert str(TABLE).splitlines()[1] == "─────  ──────────  ─────"
 
 
+def test_no_wider_than_asked_for() -> None:
+    table = Table(
+        ("", *(f"s{at}" for at in range(5)), "total"), (("dim", *["x" * 20] * 5, ""), ("params", *["1"] * 6)), total=False
+    )
+    assert max(map(len, table.text().splitlines())) == 6 + 5 * 22 + 7 == 123
+    assert table.text(width=123) == table.text()
+    # a little too wide: closer
+    assert table.text(width=118, unicode=False).splitlines()[1] == " ".join(["-" * 6, *["-" * 20] * 5, "-" * 5])
+    blocks = table.text(width=100).split("\n\n")
+    assert [block.splitlines()[0].split() for block in blocks] == [["s0", "s1", "s2"], ["s3", "s4", "total"]]
+    assert all(len(line) <= 100 for block in blocks for line in block.splitlines())
+    # what is empty in a block is left out there
+    last = table.text(width=40).split("\n\n")[-1]
+    assert [line.split()[0] for line in last.splitlines()[2:]] == ["params"]
+    assert len(table.text(width=1).split("\n\n")) == 6
+
+
+def test_a_star_is_no_emphasis() -> None:
+    assert Table(("a",), (("0.5 * x",),)).markdown().endswith("| 0.5 \\* x |")
+
+
 def test_markdown() -> None:
     assert TABLE.markdown() == (
-        "|  | s1 | flops |\n| --- | --- | ---: |\n| token | routing<br>  topk = 1 | 12 |\n| 名 | a\\|b_c | 3_456 |"
+        "|  | s1 | flops |\n| --- | --- | ---: |\n| token | routing<br>&nbsp;&nbsp;topk = 1 | 12 |\n| 名 | a\\|b_c | 3_456 |"
     )
 
 
