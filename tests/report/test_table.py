@@ -37,7 +37,7 @@ def test_no_wider_than_asked_for() -> None:
     assert [block.splitlines()[0].split() for block in blocks] == [["s0", "s1", "s2"], ["s3", "s4", "total"]]
     assert all(len(line) <= 100 for block in blocks for line in block.splitlines())
     # what is empty in a block is left out there
-    last = table.text(width=40).split("\n\n")[-1]
+    last = table.text(width=30).split("\n\n")[-1]
     assert [line.split()[0] for line in last.splitlines()[2:]] == ["params"]
     assert len(table.text(width=1).split("\n\n")) == 6
 
