@@ -92,6 +92,12 @@ class Verified:
     def holds(self) -> bool:
         return not self.shortfalls
 
+    @property
+    def bare(self) -> bool:
+        """Whether there was nothing to hold the spec against: it has no expectation, and no golden that is compared."""
+        expected = any(row.expectations for row in self.rows)
+        return not (self.shortfalls or expected or (self.measured and self.goldens))
+
 
 def verify(
     spec: Spec | PathLike,
@@ -230,6 +236,10 @@ class _Measuring:
             self._fell_short("count", f"nothing can be measured at {form}", error)
             return [Compared(golden, None) for golden in stored]
         for golden in stored:
+            if misfit := _misfit(golden, network):
+                compared.append(Compared(golden, None))
+                self.shortfalls.append(Shortfall("golden", f"`{golden.name}` cannot be compared: {misfit}"))
+                continue
             self._step(f"comparing with the logits of {golden.name}")
             try:
                 compared.append(Compared(golden, self._compare(module, network, golden)))
@@ -294,6 +304,16 @@ class _Measuring:
     def _fell_short(self, kind: Kind, message: str, error: SpecError) -> None:
         self.diagnostics.extend(error.diagnostics)
         self.shortfalls.append(Shortfall(kind, f"{message}: {error.diagnostics[0].message}"))
+
+
+def _misfit(golden: Stored, network: Network) -> str:
+    """Why a golden is of another network."""
+    logits, channels = network.logits.y.channels, network.image.channels
+    if golden.logits > logits:
+        return f"it has {golden.logits} logits of each image, and the spec gives {logits}"
+    if golden.channels != channels:
+        return f"it is of images of {golden.channels} channels, and the spec takes {channels}"
+    return ""
 
 
 def _sides(compared: Comparison, row: Row) -> tuple[int | None, int | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from archdsl.cli.arguments import add_json
@@ -50,7 +50,7 @@ def run(args: Namespace, console: Console) -> int:
         if args.json:
             from archdsl.cli.verify_page import document
 
-            console.json(document(work.done))
+            console.json(document([*work.done, *work.lost]))
         else:
             from archdsl.cli.verify_page import page
 
@@ -73,6 +73,8 @@ class _Work:
         self._json, self._counts = args.json, args.counts
         self._fuse = args.fuse
         self._planned = [_planned(name, goldens, fuse=args.fuse) for name in _specs(args.specs)]
+        # of all packaged specs, every golden is of one
+        self.lost = [] if args.specs else _lost(self._planned, goldens)
 
     def run(self) -> None:
         """Verify everything."""
@@ -113,11 +115,18 @@ class _Work:
         if not (self._counts or any(spec.goldens for spec in self.done)):
             console.say("no golden is stored for any of these; `--goldens DIR` names a folder that has some")
         short = [spec for spec in self.done if not spec.holds]
-        if not short:
+        if bare := [spec.name for spec in self.done if spec.bare]:
+            which = f"`{safe(bare[0])}`" if len(bare) == 1 else f"{len(bare)} of them"
+            what = "no `expect` line" if self._counts else "no `expect` line and no golden"
+            console.say(f"{which} had nothing to be held against: {what}")
+        if not short and not self.lost:
             console.say(f"{every} verified{console.elapsed()}")
             return DONE
-        console.fail(f"{len(short)} of {every} fall{'s' * (len(short) == 1)} short{console.elapsed()}")
-        for spec in short:
+        if short:
+            console.fail(f"{len(short)} of {every} fall{'s' * (len(short) == 1)} short{console.elapsed()}")
+        if self.lost:
+            console.fail(f"{len(self.lost)} golden{'s' * (len(self.lost) != 1)} compared with nothing")
+        for spec in (*short, *self.lost):
             for shortfall in spec.shortfalls:
                 print(f"  {safe(spec.name)}: {safe(shortfall.message)}", file=console.stderr)
         return INPUT_AT_FAULT
@@ -154,6 +163,18 @@ def _planned(name: str, goldens: Goldens, *, fuse: bool) -> Verified:
             f"`{spec.name}` is a space, and archs are verified", "`archdsl check` holds a space against its budgets"
         )
     return verify_counts(spec, goldens=goldens, fuse=fuse)
+
+
+def _lost(planned: Iterable[Verified], goldens: Goldens) -> list[Verified]:
+    """The goldens that no spec is compared with, each with what is wrong with it."""
+    from archdsl.verifying import Shortfall, Verified
+
+    # a spec that cannot be read is called as it was asked for
+    names = {spec.name.removeprefix("@") for spec in planned}
+    return [
+        Verified(golden.name, None, shortfalls=(Shortfall("golden", f"it is of `{golden.spec}`, and no spec has this name"),))
+        for golden in goldens.beside(names)
+    ]
 
 
 def _specs(paths: list[str]) -> list[str]:

@@ -7,6 +7,8 @@ name and shape alone, so that names, shapes and a few logits are all there is to
 - `input_shape`: of the images, standard normal numbers from seed 0.
 - `logits_head`: the first logits of each image; `logits_std`, `logits_l2`: of all logits.
 - `tolerance`: what is accepted, in standard deviations of the logits.
+- `fill_overrides`: patterns of names, each with an offset and a scale for the tensors whose name it is found in; and
+  `fill_scale_ndim_ge_2`: a scale for weights of several axes.
 - `fuse`: true where the checkpoint is of the deploy form.
 - `spec`: the packaged spec of the same network; `source`: the repository and commit that gave the logits.
 """

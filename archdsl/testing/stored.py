@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Diagnostic, SpecError
 from archdsl.source.record import dataclass
 
+# a regular expression made of characters, classes and groups of them
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_.^$?|()-]|\\[.dw]|\[[A-Za-z0-9_-]+\])*")
+_PATTERN = 200
+_BRANCHES = 8
 # beside the folder of the specs
 _BESIDE = Path("tests", "golden")
 _HELD = {
@@ -30,14 +35,18 @@ _HELD = {
 class Stored:
     """A golden as its file tells it, without keys and logits; `name` is that of the file.
 
-    `fuse` says that it is of the deploy form, `tolerance` how far logits may be from it, in their standard deviations.
+    It is of images of `size` with so many `channels`, and has the first `logits` of each. `fuse` says that it is of the deploy
+    form, `tolerance` how far logits may be from it, in their standard deviations.
     """
 
     path: Path
     name: str
     model: str
     source: str
+    spec: str
+    channels: int
     size: Size
+    logits: int
     fuse: bool
     tolerance: float
 
@@ -75,13 +84,18 @@ class Goldens:
             self._read[folder] = _goldens(folder)
         return self._read[folder].get(name, ())
 
+    def beside(self, names: Collection[str]) -> tuple[Stored, ...]:
+        """The goldens of archs of other names, in the folders that were read so far."""
+        every = (found for folder in self._read.values() for found in folder.items())
+        return tuple(golden for name, goldens in every for golden in goldens if name not in names)
+
 
 def _goldens(folder: Path) -> Mapping[str, tuple[Stored, ...]]:
     found: dict[str, tuple[Stored, ...]] = {}
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stem):
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise _unreadable(path, "it is no JSON", "mend it, or move it elsewhere") from error
         # those of a part alone name no spec
         if isinstance(held, dict) and isinstance(held.get("spec"), str):
@@ -98,6 +112,18 @@ def _stored(path: Path, held: Mapping[str, Any]) -> Stored:
         raise _unreadable(path, "`input_shape` is no batch of images", "write `[2, 3, 224, 224]`")
     if not all(map(_is_key, held["keys"])):
         raise _unreadable(path, "`keys` are no names, shapes and kinds", 'write `["head.bias", [10], "float32"]`')
+    kept, scale = held.get("kept", []), held.get("fill_scale_ndim_ge_2", 1)
+    if not isinstance(kept, list) or not all(isinstance(name, str) for name in kept):
+        raise _unreadable(path, "`kept` are no names", 'write `["head.bias"]`')
+    if not _is_finite(scale):
+        raise _unreadable(path, "`fill_scale_ndim_ge_2` is no number", "leave it out, or write a number")
+    overrides = held.get("fill_overrides", [])
+    if not isinstance(overrides, list) or not all(map(_is_override, overrides)):
+        help = (
+            'write `["\\\\.gamma$", 1, 0.1]`: a regular expression that repeats nothing, and has few alternatives; an offset; '
+            "a scale"
+        )
+        raise _unreadable(path, "`fill_overrides` are no patterns with an offset and a scale", help)
     rows = held["logits_head"]
     lengths = {len(row) if isinstance(row, list) and all(map(_is_finite, row)) else 0 for row in rows}
     if len(rows) != shape[0] or len(lengths) != 1 or 0 in lengths:
@@ -107,7 +133,9 @@ def _stored(path: Path, held: Mapping[str, Any]) -> Stored:
         if held[name] <= 0 or (name == "tolerance" and not _is_finite(held[name])):
             raise _unreadable(path, f"`{name}` is not above 0", "`archdsl/testing/golden.py` tells what a golden holds")
     source, fuse = str(held.get("source", "")), bool(held.get("fuse"))
-    return Stored(path, path.stem, held["model"], source, Size(shape[2], shape[3]), fuse, float(held["tolerance"]))
+    channels, size, logits = shape[1], Size(shape[2], shape[3]), len(rows[0])
+    tolerance = float(held["tolerance"])
+    return Stored(path, path.stem, held["model"], source, held["spec"], channels, size, logits, fuse, tolerance)
 
 
 def _is_key(entry: object) -> bool:
@@ -117,8 +145,32 @@ def _is_key(entry: object) -> bool:
     return False
 
 
+def _is_override(entry: object) -> bool:
+    match entry:
+        case [str() as pattern, offset, scale]:
+            return _is_finite(offset) and _is_finite(scale) and _is_searched_fast(pattern)
+    return False
+
+
+def _is_searched_fast(pattern: str) -> bool:
+    """Whether a regular expression is one, of those that take no time to search for: without repetition, with few branches."""
+    branches = pattern.count("?") + pattern.count("|")
+    if len(pattern) > _PATTERN or branches > _BRANCHES or "(?" in pattern or not _PLAIN.fullmatch(pattern):
+        return False
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError):
+        return False
+    return True
+
+
 def _is_finite(number: object) -> bool:
-    return type(number) in (int, float) and isfinite(number)  # type: ignore[arg-type]
+    if type(number) not in (int, float):
+        return False
+    try:
+        return isfinite(number)  # type: ignore[arg-type]
+    except OverflowError:
+        return False
 
 
 def _unreadable(path: Path, reason: str, help: str) -> SpecError:

@@ -323,6 +323,46 @@ def test_a_golden_of_a_part_is_left_aside() -> None:
     assert verify_counts("specs/tiny.arch").goldens == ()
 
 
+def test_a_golden_of_another_network(capsys: Captured) -> None:
+    store(change=lambda golden: golden.update(logits_head=[[0.5] * 5] * 2))
+    store("second", change=lambda golden: golden.update(input_shape=[2, 1, 16, 16]))
+    assert main(["verify", "specs/tiny.arch"]) == 1
+    shown, said = capsys.readouterr()
+    assert [row[-1] for row in table(shown)[-2:]] == ["NOT COMPARED: second", "NOT COMPARED: tiny"]
+    assert "`tiny` cannot be compared: it has 5 logits of each image, and the spec gives 4\n" in said
+    assert "`second` cannot be compared: it is of images of 1 channels, and the spec takes 3\n" in said
+
+
+def test_a_golden_of_no_packaged_spec(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    store()
+    store("lost", change=lambda golden: golden.update(spec="tinny"))
+    # of some specs, a golden may be of another
+    assert main(["verify", "specs/tiny.arch"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("archdsl.cli.catalog.specs", lambda: ["specs/tiny.arch"])
+    assert main(["verify"]) == 1
+    assert (
+        capsys.readouterr().err
+        == "error: 1 golden compared with nothing\n  lost: it is of `tinny`, and no spec has this name\n"
+    )
+    assert main(["verify", "--json", "--counts"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [document["holds"], *(spec["holds"] for spec in document["specs"])] == [False, True, False]
+
+
+def test_a_spec_without_anything_to_hold(capsys: Captured) -> None:
+    bare = "".join(line for line in SPEC.splitlines(keepends=True) if "expect" not in line)
+    Path("specs/tiny.arch").write_text(bare)
+    assert main(["verify", "specs"]) == 0
+    assert "`tiny` had nothing to be held against: no `expect` line and no golden\n1 spec verified\n" in capsys.readouterr().err
+    store()
+    assert main(["verify", "specs"]) == 0
+    assert "nothing to be held" not in capsys.readouterr().err
+    Path("specs/tony.arch").write_text(bare.replace("arch tiny", "arch tony"))
+    assert main(["verify", "specs", "--counts"]) == 0
+    assert capsys.readouterr().err == "2 of them had nothing to be held against: no `expect` line\n2 specs verified\n"
+
+
 # --- other forms ---
 
 

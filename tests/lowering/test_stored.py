@@ -39,6 +39,7 @@ def test_a_sound_one_is_found_by_its_spec(tmp_path: Path) -> None:
         {"tolerance": float("inf")},
         {"tolerance": float("nan")},
         {"tolerance": True},
+        {"tolerance": 10**400},
         {"logits_std": 0},
         {"logits_l2": -1},
         {"logits_head": []},
@@ -52,6 +53,22 @@ def test_a_sound_one_is_found_by_its_spec(tmp_path: Path) -> None:
         {"keys": [["head.bias", [-4], "float32"]]},
         {"keys": [["head.bias", [4], "load"]]},
         {"keys": [[3, [4], "float32"]]},
+        {"kept": "head"},
+        {"kept": [3]},
+        {"fill_scale_ndim_ge_2": "2"},
+        {"fill_scale_ndim_ge_2": float("nan")},
+        {"fill_overrides": {"bias": 1}},
+        {"fill_overrides": [["bias", 1]]},
+        {"fill_overrides": [["bias", 1, float("inf")]]},
+        {"fill_overrides": [[3, 1, 1]]},
+        {"fill_overrides": [["(bias", 1, 1]]},
+        {"fill_overrides": [["(a+)+$", 1, 1]]},
+        {"fill_overrides": [["(a*)*$", 1, 1]]},
+        {"fill_overrides": [["(a{1,9}){9}", 1, 1]]},
+        {"fill_overrides": [["(?:a|b)", 1, 1]]},
+        {"fill_overrides": [["a?" * 9 + "a" * 9, 1, 1]]},
+        {"fill_overrides": [["(a|a)" * 9, 1, 1]]},
+        {"fill_overrides": [["(" * 99 + ")" * 99 + "a" * 9, 1, 1]]},
     ],
 )
 def test_what_is_no_golden_is_refused_with_its_place(changed: dict[str, object], tmp_path: Path) -> None:
@@ -62,3 +79,14 @@ def test_what_is_no_golden_is_refused_with_its_place(changed: dict[str, object],
     assert "small.json" in found.message
     assert f"`{next(iter(changed))}`" in found.message
     assert found.help
+
+
+def test_patterns_of_names_move_tensors(tmp_path: Path) -> None:
+    overrides = [["(^|\\.)(ls|ls1|ls2)\\.weight$", 1, 0.1], ["\\.dwconv[12]?\\.\\d$", 0, 4], ["rpb[12]$", 0, 20]]
+    assert _read(tmp_path, fill_overrides=overrides, kept=["head.bias"], fill_scale_ndim_ge_2=1.45).of("small", None)
+
+
+def test_a_file_of_too_many_brackets_is_no_golden(tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text("[" * 100_000)
+    with pytest.raises(SpecError, match="it is no JSON"):
+        Goldens(tmp_path).of("small", None)
