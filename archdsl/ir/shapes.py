@@ -31,14 +31,16 @@ from archdsl.ir.values import origin_notes
 from archdsl.ir.whole import check_network, check_size
 from archdsl.ir.work import Work
 from archdsl.schema.cost import FREE, Cost
-from archdsl.schema.units import FeatureMap
+from archdsl.schema.units import FeatureMap, Size
 from archdsl.source import limits
 from archdsl.source.diagnostic import Note, Report, Reported
 from archdsl.source.record import replace
 from archdsl.source.text import Span
 
 # how much of the work left may go into the search for inputs that fit
-_FITTING = 10_000
+_FITTING = 5_000
+# refusals of a component that another input may spare
+_OF_SIZE = ("shape-mismatch", "field-mismatch")
 
 
 def place(arch: Arch, report: Report, *, work: Work | None = None, advise: bool = True) -> Network | None:
@@ -49,23 +51,33 @@ def place(arch: Arch, report: Report, *, work: Work | None = None, advise: bool 
     own, work = Report(), work or Work()
     network = _placed(arch, own, work)
     for diagnostic in own.diagnostics:
-        if advise and diagnostic.slug == "shape-mismatch" and arch.image.size is not None:
+        if advise and diagnostic.slug in _OF_SIZE and arch.image.size is not None:
             trials = work.part(_FITTING)
-            sizes = " and ".join(str(size) for size in fitting_inputs(arch, partial(_fits, work=trials)))
+            sizes = fitting_inputs(arch.image.size, partial(_fits, arch, trials))
             work.rejoin(trials)
             if sizes:
-                nearest = f"the nearest inputs that fit are {sizes}"
+                nearest = (
+                    "the nearest inputs that fit everywhere are "
+                    if len(sizes) > 1
+                    else "the nearest input that fits everywhere is "
+                )
+                nearest += " and ".join(map(str, sizes))
                 diagnostic = replace(diagnostic, help=f"{diagnostic.help}; {nearest}" if diagnostic.help else nearest)
         report.add(diagnostic)
     return network
 
 
-def _fits(arch: Arch, work: Work) -> bool:
-    return _placed(arch, Report(), work) is not None
+def _fits(arch: Arch, work: Work, size: Size) -> bool:
+    if work.left <= 0:
+        return False
+    return _placed(replace(arch, image=arch.image.with_size(size)), Report(), work, first=False) is not None
 
 
-def _placed(arch: Arch, report: Report, work: Work) -> Network | None:
+def _placed(arch: Arch, report: Report, work: Work, *, first: bool = True) -> Network | None:
+    """The network; what does not depend on the input is looked at the `first` time only."""
     try:
+        if first:
+            check_size(arch, work, report)
         return _Placer(arch, report, work).network()
     except Reported:
         return None
@@ -84,7 +96,6 @@ class _Placer:
 
     def network(self) -> Network:
         arch = self.arch
-        check_size(arch, self.work, self.report)
         self.where = "the stem"
         graph.check_stem(arch, self.report)
         stem = self._section(arch.stem, arch.image, "stem") if arch.stem else None

@@ -25,6 +25,15 @@ class Trace:
     image_span: Span
     steps: list[tuple[str, Size, Size]] = field(default_factory=list)
 
+    def step(self, size: Size, by: Size) -> Size | None:
+        """The input's step at which a map of this size comes in steps of `by`; None where it is not the one last traced."""
+        if self.note(size) is None:
+            return None
+        tall, wide = by
+        for _, before, after in self.steps:
+            tall, wide = tall * round(before.height / after.height), wide * round(before.width / after.width)
+        return Size(tall, wide)
+
     def note(self, size: Size) -> Note | None:
         """Where a size came from; None where it is not the one last traced."""
         last = self.steps[-1][2] if self.steps else self.image.size
@@ -86,12 +95,14 @@ class PlacedSite:
     def require_divisible(self, size: Size, by: Size, *, field: str, help: str = "") -> None:
         if size.height % by.height or size.width % by.width:
             name = self.leaf.component.schema.name
+            step = self.trace.step(size, by)
+            other = f"use a multiple of {step} as input" if step else f"use an input whose map is a multiple of {by} here"
             self._refuse(
                 "shape-mismatch",
                 f"`{name}` needs a map divisible by its {by} {field}",
                 None,
                 f"the map is {size} here",
-                help,
+                f"{other}, or {help}" if help else other,
                 field,
             )
 
@@ -135,7 +146,9 @@ class PlacedSite:
             written, _ = self._argument(self.leaf.arguments[about])
             if not _inside(written, self.leaf.span):
                 notes = [Note(f"`{about}` is written here", written)]
-        size_note = self.trace.note(self.x.size) if slug == "shape-mismatch" and self.x.size else None
+        size = self.x.size
+        told = size is not None and (slug == "shape-mismatch" or f"{size} here" in label)
+        size_note = self.trace.note(size) if size and told else None
         if size_note:
             notes = [*notes, size_note]
         where = f"in {self.where}"

@@ -25,7 +25,7 @@ class Site(Protocol):
         """The size of a map that must still have positions."""
 
     def require_divisible(self, size: Size, by: Size, *, field: str, help: str = "") -> None:
-        """Refuse a map that `by`, the value of `field`, does not divide."""
+        """Refuse a map that `by`, the value of `field`, does not divide. `help`: what repairs it beside another input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,10 @@ class Component:
 
     def undecayed(self) -> tuple[str, ...]:
         """Names of weights that are published to be trained without weight decay, beside biases and all of one axis."""
+        return ()
+
+    def decayed(self) -> tuple[str, ...]:
+        """Names of weights of one axis, or biases, that are published to be trained with weight decay."""
         return ()
 
     def fixed(self) -> bool:

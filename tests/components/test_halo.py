@@ -149,4 +149,4 @@ def test_the_refusal_of_a_map_says_what_would_do() -> None:
     with pytest.raises(Refused) as refusal:
         shape_at(resolved("halo", {"block": Size(8, 8), "halo": 3, "heads": 2}, x), x)
     assert refusal.value.label == "the map is 7x7 here"
-    assert "multiple of 8x8" in refusal.value.help
+    assert "`block` that divides" in refusal.value.help

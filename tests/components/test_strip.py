@@ -78,4 +78,4 @@ def test_refuses_a_map_that_the_reduction_does_not_divide() -> None:
     with pytest.raises(Refused, match="divisible by 2x2") as refusal:
         shape_at(resolved("strip", {"reduction": 2}, x), x)
     assert refusal.value.field == "reduction"
-    assert "multiple of 2" in refusal.value.help
+    assert "another `reduction`" in refusal.value.help

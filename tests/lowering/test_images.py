@@ -38,8 +38,8 @@ def test_a_size_that_a_component_refuses() -> None:
         model(images(3, 60, 60))
     assert str(error.value) == (
         "small takes images of 3x56x56, these are 3x60x60: `routing` needs a map divisible by its 7x7 regions, and the map is "
-        "15x15 here, in block 0 of `s1`; use an input whose map is a multiple of 7x7 here, or set `pad = true`; the nearest "
-        "inputs that fit are 56x56 and 84x84"
+        "15x15 here, in block 0 of `s1`; use a multiple of 28x28 as input, or set `pad = true`; the nearest inputs that fit "
+        "everywhere are 56x56 and 84x84"
     )
     assert model(images(3, 84, 56)).shape == (2, 10)
 

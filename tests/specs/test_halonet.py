@@ -68,7 +68,7 @@ def test_sizes_that_blocks_do_not_divide_are_refused(name: str, at: tuple[int, i
     assert found.slug == "shape-mismatch"
     assert f"divisible by its {block} block" in found.message
     assert map in (found.label or "")
-    assert f"multiple of {block}" in (found.help or "")
+    assert f"choose a `block` that divides {map}" in found.help and "that fit" in found.help
 
 
 def test_the_tables_of_all_positions_follow_the_input() -> None:

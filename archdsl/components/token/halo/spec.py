@@ -37,7 +37,7 @@ class Halo(Component):
             size,
             self.block,
             field="block",
-            help=f"use an input whose map is a multiple of {self.block} here, or a `block` that divides {size}",
+            help=f"choose a `block` that divides {size}",
         )
         values, heads = self.value_ratio * x.channels, heads_for(x.channels, self.heads, self.head_dim)
         site.require(

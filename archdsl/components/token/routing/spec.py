@@ -39,7 +39,7 @@ class Routing(Component):
                 size,
                 self.regions,
                 field="regions",
-                help=f"use an input whose map is a multiple of {self.regions} here, or set `pad = true`",
+                help="set `pad = true`",
             )
         return x
 

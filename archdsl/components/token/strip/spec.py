@@ -28,7 +28,7 @@ class Strip(Component):
             size,
             Size(self.reduction, self.reduction),
             field="reduction",
-            help=f"use an input whose map is a multiple of {self.reduction} here, or another `reduction`",
+            help="choose another `reduction`",
         )
         return x
 
