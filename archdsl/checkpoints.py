@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from archdsl.api import Spec, load
 from archdsl.ir.fuse import fused
 from archdsl.ir.library import packaged_names, packaged_specs
-from archdsl.ir.network import buffers, weights
+from archdsl.ir.model import Model
+from archdsl.ir.network import Network, buffers, weights
+from archdsl.lang import ast
 from archdsl.lowering.checkpoint import warn_of_weights
 from archdsl.lowering.keymap import KeyMap
 from archdsl.lowering.keymap_reading import read_keymap
@@ -33,12 +36,17 @@ def keymap_of(spec: Spec) -> Path | None:
 
 
 def wanted_of(spec: Spec, *, resize: bool = False, warn: Callable[[str], None] = warn_of_weights) -> Wanted:
-    """How weights are read for a spec: where it was overridden by name, they may be for other classes and channels."""
-    attributes = spec.model.place.attributes
+    """How weights are read for a spec: where it was overridden by name, they may be for other classes and channels.
+
+    So may they be where it extends another spec, and writes its own.
+    """
+    written = {what: spec.model.place.attributes.get(name) for what, name in _ATTRIBUTES.items()}
     other = [
-        what for what, name in _ATTRIBUTES.items() if name in attributes and _is_overridden(attributes[name].name.span, name)
+        what
+        for what, attribute in written.items()
+        if attribute and (_is_overridden(attribute.name) or _is_amended(attribute.name.span, spec.model))
     ]
-    return Wanted(other, resize, partial(packaged_layouts, spec.name), warn)
+    return Wanted(other, resize, partial(_known, spec), warn)
 
 
 def packaged_layouts(first: str = "") -> Iterator[Known]:
@@ -55,16 +63,37 @@ def packaged_layouts(first: str = "") -> Iterator[Known]:
                 keymaps[path] = read_keymap(path)
             deployed = fused(spec.network)
             for network in [spec.network, deployed] if deployed is not spec.network else [deployed]:
-                own, fuse = {**weights(network), **buffers(network)}, network.training_form is not None
-                yield Known(name, "own", own, fuse)
-                if path is not None:
-                    entries = keymaps[path].entries(own)
-                    yield Known(name, "official", {entry.official: entry.shape for entry in entries}, fuse)
+                yield from _layouts(name, network, keymaps[path] if path else None)
         except SpecError:
             # what is wrong with another spec is told where that one is used
             continue
 
 
-def _is_overridden(span: Span, name: str) -> bool:
+def _known(spec: Spec) -> Iterator[Known]:
+    """The packaged layouts, and before them those of the deploy form of this spec, which may be no packaged one."""
+    deployed = fused(spec.network)
+    if deployed is not spec.network:
+        path = keymap_of(spec)
+        with suppress(SpecError):
+            yield from _layouts(spec.name, deployed, read_keymap(path) if path else None)
+    yield from packaged_layouts(spec.name)
+
+
+def _layouts(name: str, network: Network, keymap: KeyMap | None) -> Iterator[Known]:
+    own, fuse = {**weights(network), **buffers(network)}, network.training_form is not None
+    yield Known(name, "own", own, fuse)
+    if keymap is not None:
+        yield Known(name, "official", {entry.official: entry.shape for entry in keymap.entries(own)}, fuse)
+
+
+def _is_overridden(name: ast.Ident) -> bool:
     # `--at` changes the size of the input alone
-    return span.source.name == f"--set {name}"
+    return name.span.source.name == f"--set {name.id}"
+
+
+def _is_amended(span: Span, model: Model) -> bool:
+    """Whether what stands here is written by an arch over the one that all others of its line extend."""
+    if len(model.lineage) < 2 or span.source not in model.files:
+        return False
+    roots = [item.span for file in model.files.values() for item in file.models() if item.name.id == model.lineage[-1]]
+    return bool(roots) and not any(root.source is span.source and root.start <= span.start < root.end for root in roots)

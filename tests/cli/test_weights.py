@@ -180,6 +180,19 @@ def test_what_is_otherwise_is_one_line(words: list[str], said: str, capsys: Capt
     assert f"warning: {said}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("change", ["classes = 7", "input = 1x8x8"])
+def test_what_a_spec_writes_over_its_base_is_asked_for(change: str, capsys: Captured) -> None:
+    Path("mine.arch").write_text(f'import "tiny.arch" (tiny)\narch mine extends tiny {{ {change} }}\n')
+    Path("again.arch").write_text('import "mine.arch" (mine)\narch again extends mine { drop_path = 0.1 }\n')
+    for spec in ("mine.arch", "again.arch"):
+        assert main(["weights", spec, *TO_OWN[2:], "--force"]) == 0
+        assert capsys.readouterr().err.startswith("warning: left out: `")
+    # what stands by itself has asked for nothing
+    Path("tiny.arch").write_text(SPEC.replace("classes = 2", "classes = 7"))
+    assert main([*TO_OWN, "--force"]) == 1
+    assert "they are for 2 classes, the module is for 7" in capsys.readouterr().err
+
+
 def test_without_resize_a_table_of_another_size_is_an_error(capsys: Captured) -> None:
     assert main([*TO_OWN, "--at", "16x24"]) == 1
     said = capsys.readouterr().err

@@ -159,6 +159,15 @@ def test_count_of_the_deploy_form(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "fused" in capsys.readouterr().out
 
 
+def test_weights_of_the_deploy_form_of_a_spec_that_is_not_packaged() -> None:
+    spec = archdsl.loads(BRANCHED)
+    with pytest.raises(SpecError) as caught:
+        archdsl.build(spec, weights=archdsl.build(spec, fuse=True))
+    (found,) = caught.value.diagnostics
+    assert found.message.endswith("they are those of `branched` in its deploy form, in archdsl's layout")
+    assert found.help == "with `--fuse` (in Python `fuse=True`) they are loaded into that form"
+
+
 @pytest.mark.parametrize("call", [["build", "-o", "out"], ["count"], ["verify", "--counts"]], ids=lambda call: call[0])
 def test_a_network_without_branches_is_not_called_fused(
     call: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
