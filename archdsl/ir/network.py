@@ -161,6 +161,11 @@ def undecayed(network: Network) -> frozenset[str]:
     return frozenset(f"{key}.{name}" for key, leaf in network_leaves(network) for name in leaf.leaf.undecayed())
 
 
+def decayed(network: Network) -> frozenset[str]:
+    """Names in the state_dict of the biases and weights of one axis that the papers train with decay all the same."""
+    return frozenset(f"{key}.{name}" for key, leaf in network_leaves(network) for name in leaf.leaf.decayed())
+
+
 def buffers(network: Network) -> dict[str, tuple[int, ...]]:
     """Shapes of all persistent buffers by their names in the state_dict."""
     return {

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from archdsl.arguments import whole
 from archdsl.ir import part as parts
-from archdsl.ir.network import Network, Placed, PlacedStage, undecayed
+from archdsl.ir.network import Network, Placed, PlacedStage, decayed, undecayed
 from archdsl.lowering import grow
 from archdsl.lowering.classifier import classifier
 from archdsl.lowering.features import Feature, feature_info
@@ -55,7 +55,7 @@ class Backbone(nn.Module):
         if self._output is None:
             self.logits = grow.level(network.logits, "logits", seed)
         self._plans = {training: plans(network, wanted_values(network, training=training)) for training in (False, True)}
-        self._undecayed = undecayed(network)
+        self._decayed, self._undecayed = decayed(network), undecayed(network)
         self.places = Places.of(network)
         self._classifiers = {name: classifier(network, name) for name in network.heads}
 
@@ -126,9 +126,11 @@ class Backbone(nn.Module):
     def no_weight_decay(self) -> set[str]:
         """Names of the parameters that are published to be trained without weight decay, as optimizers of timm ask for them.
 
-        These are biases, all parameters of one axis (norms, scales), and what the papers name beside, such as position tables.
+        These are biases, all parameters of one axis (norms, scales), and what the papers name beside, such as position tables;
+        without those of one axis that a paper trains with decay.
         """
-        return {name for name, value in self.named_parameters() if value.ndim <= 1 or name in self._undecayed}
+        small = {name for name, value in self.named_parameters() if value.ndim <= 1}
+        return {name for name, _ in self.named_parameters() if name in (small - self._decayed) | self._undecayed}
 
 
 def lower(network: Network, *, seed: int = 0) -> Backbone:

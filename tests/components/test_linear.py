@@ -22,7 +22,7 @@ class TestLinear(ComponentSuite):
 class TestLayerScale(ComponentSuite):
     component = "layer_scale"
     cases = (
-        Case(FeatureMap(4, Size(3, 5)), {"init": 1e-6}, state=("weight",)),
+        Case(FeatureMap(4, Size(3, 5)), {"init": 1e-6, "decay": True}, state=("weight",)),
         Case(FeatureMap(4, Size(3, 5), (Tokens("class", 1),)), state=("weight",)),
         Case(FeatureMap(4, None), state=("weight",)),
     )

@@ -93,6 +93,11 @@ def test_branches_start_at_a_millionth() -> None:
     assert all((weight == 1e-6).all() for weight in scales)
 
 
+def test_scales_of_branches_are_not_decayed() -> None:
+    module = _small()
+    assert {name for name, _ in module.named_parameters() if "layer_scale" in name} < module.no_weight_decay()
+
+
 def test_convolutions_start_at_a_fiftieth() -> None:
     state = _small().state_dict()
     for name in ("stem.conv", "stages.s4.down.conv", "stages.s4.0.channel.among.widen.conv", "stages.s4.0.token.dwconv_2"):

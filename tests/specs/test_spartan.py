@@ -71,10 +71,16 @@ def test_branches_start_small() -> None:
     assert all((weight == 1e-5).all() for weight in scales)
 
 
-def test_the_mean_is_taken_off_without_weight_decay() -> None:
+def test_weight_decay_is_as_published() -> None:
     module = build_module(api.load("@spartan_t", at=(64, 64)).network)
-    bare = {name for name in module.no_weight_decay() if module.get_parameter(name).ndim > 1}
-    assert bare == {name for name, _ in module.named_parameters() if name.endswith(".gamma")}
+    bare = module.no_weight_decay()
+    # the mean is taken off without decay; the scales of branches are published with four axes, and so with decay
+    assert {name for name in bare if module.get_parameter(name).ndim > 1} == {
+        name for name, _ in module.named_parameters() if name.endswith(".gamma")
+    }
+    decayed = {name for name, weight in module.named_parameters() if weight.ndim <= 1 and name not in bare}
+    assert len(decayed) == 40
+    assert decayed == {name for name, _ in module.named_parameters() if "layer_scale" in name}
 
 
 def test_convolutions_start_by_fan_out() -> None:

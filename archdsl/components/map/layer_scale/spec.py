@@ -1,4 +1,4 @@
-"""The field, weights and cost of `layer_scale`."""
+"""The fields, weights and cost of `layer_scale`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ class LayerScale(Component):
     """Layer scale: each channel times a learned factor."""
 
     init: float = field(default=1.0, doc="value of every factor at the start")
+    decay: bool = field(
+        default=False, doc="whether the factors are trained with weight decay, as few are; has no part in the arithmetic"
+    )
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
         return {"weight": (x.channels,)}
+
+    def decayed(self) -> tuple[str, ...]:
+        return ("weight",) if self.decay else ()
 
     def cost(self, x: FeatureMap) -> Cost:
         return Cost(unseen={"mul": x.elements})
