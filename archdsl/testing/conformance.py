@@ -146,6 +146,12 @@ class ComponentSuite:
             "the module's parts back, or give `Case(..., state=...)` these names if the component is new"
         )
 
+    def test_weight_decay_is_told_of_weights(self, case: Case) -> None:
+        spec = self._spec(case)
+        told = (*spec.decayed(), *spec.undecayed())
+        wrong = [name for name in told if name not in spec.weights(case.x) or told.count(name) > 1]
+        assert not wrong, f"`decayed` and `undecayed` name {wrong}, which are no weights, or told twice"
+
     def test_cost_is_what_fvcore_counts(self, case: Case) -> None:
         spec = self._spec(case)
         for x in self._maps(case):
@@ -261,6 +267,13 @@ class ComponentSuite:
             last = module(x.contiguous(memory_format=torch.channels_last))
             _close(last, module(x), "in channels-last order the result differs: use `reshape`, not `view` or `as_strided`")
 
+    def test_tables_outlive_another_format(self, case: Case) -> None:
+        module, made = self._module(case), self._module(case)
+        for name, table in _tables(made.half().float()).items():
+            assert torch.equal(table, _tables(module)[name]), (
+                f"the buffer `{name}` is rounded for good by `half()`: derive the module from `components.tables.Tabled`"
+            )
+
     def test_runs_under_autocast(self, case: Case) -> None:
         module, x = self._module(case).eval(), _input(case.x)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
@@ -320,6 +333,11 @@ def _folder(cls: type[Component]) -> Path:
 
 def _input(x: FeatureMap) -> Tensor:
     return torch.randn(2, *x.shape)
+
+
+def _tables(module: nn.Module) -> dict[str, Tensor]:
+    """The buffers outside of the state_dict."""
+    return {name: value for name, value in module.named_buffers() if name not in module.state_dict()}
 
 
 def _stirred(module: nn.Module) -> nn.Module:

@@ -132,6 +132,16 @@ def test_another_size_gives_what_a_module_of_that_size_gives(pretrain: Size | No
         torch.testing.assert_close(module(images), fresh(images), rtol=1e-12, atol=1e-12)
 
 
+def test_double_precision_has_tables_of_double_precision() -> None:
+    x = FeatureMap(6, Size(7, 5))
+    spec = resolved("aggregated", {"reduction": 2, "head_dim": 3}, x)
+    small, large = instantiate(spec, x).double(), instantiate(spec, x.with_size(Size(9, 6))).double()
+    large.load_state_dict(small.state_dict())
+    # of another size the tables are computed in the forward pass, from the same numbers
+    images = torch.randn(2, *x.shape, dtype=torch.float64)
+    torch.testing.assert_close(large(images), small(images), rtol=1e-12, atol=1e-12)
+
+
 def test_starts_as_published() -> None:
     x = FeatureMap(480, Size(4, 4))
     torch.manual_seed(0)

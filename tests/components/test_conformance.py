@@ -79,6 +79,12 @@ class KeepsItsSize(_Scale):
         return x * self.weight / self.positions
 
 
+class Rounds(_Scale):
+    def __init__(self, spec: Component, x: FeatureMap) -> None:
+        super().__init__(spec, x)
+        self.register_buffer("third", torch.tensor(1 / 3), persistent=False)
+
+
 class Branches(_Scale):
     def forward(self, x: Tensor) -> Tensor:
         return x * self.weight if x.sum() > 0 else x + self.weight
@@ -150,6 +156,7 @@ def test_a_sound_component_passes(suite: Suite) -> None:
         (WrongGradient, "test_gradients_are_right_and_reach_everything"),
         (Fused, "test_cost_is_what_fvcore_counts"),
         (Random, "test_evaluation_repeats_itself"),
+        (Rounds, "test_tables_outlive_another_format"),
     ],
 )
 def test_a_breach_is_caught(suite: Suite, module: type[nn.Module], test: str) -> None:

@@ -89,6 +89,25 @@ def test_another_size_gives_what_a_module_of_that_size_gives() -> None:
     torch.testing.assert_close(made(Size(9, 2), Size(4, 1)), other(Size(9, 2), Size(4, 1)))
 
 
+@pytest.mark.parametrize("way", [("half", "float"), ("double",), ("bfloat16", "double")])
+def test_tables_are_as_exact_as_the_format(way: tuple[str, ...]) -> None:
+    module = PositionBias(Size(7, 5), Size(3, 2), heads=3, pretrain=None)
+    for name in way:
+        getattr(module, name)()
+    fresh, _, _ = _bias(Size(7, 5), Size(3, 2), None)._tables(Size(7, 5), Size(3, 2))
+    assert module.table.dtype == module.fc1.weight.dtype
+    assert torch.equal(module.table, fresh.to(module.table.dtype))
+    assert not {"table", "down", "across"} & module.state_dict().keys()
+
+
+def test_tables_are_there_after_the_meta_device() -> None:
+    module = PositionBias(Size(7, 5), Size(3, 2), heads=3, pretrain=None)
+    table, down = module.table, module.down
+    module.to("meta").to_empty(device="cpu")
+    assert torch.equal(module.table, table)
+    assert torch.equal(module.down, down)
+
+
 def test_weights_and_cost_are_the_modules() -> None:
     size, cells = Size(7, 5), Size(3, 3)
     module = PositionBias(size, cells, heads=3, pretrain=None)

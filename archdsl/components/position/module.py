@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from archdsl.components.position.offsets import HIDDEN, offsets
 from archdsl.components.projection import projection
+from archdsl.components.tables import Tabled
 from archdsl.schema.units import Size
 
 # a distance of all of the pretrained axis becomes log2(8 + 1) / log2(8)
 _RANGE = 8
 
 
-class PositionBias(nn.Module):
+class PositionBias(Tabled):
     """For each head a bias of each position towards each cell of the map: a small network of the distance.
 
     Distances are measured on the axes of `pretrain`, or of the map itself, and compressed by a logarithm. The network sees
@@ -28,8 +31,7 @@ class PositionBias(nn.Module):
         self.fc1 = projection(2, HIDDEN)
         self.fc2 = projection(HIDDEN, heads)
         self.size, self.cells = size, cells
-        for name, value in zip(("table", "down", "across"), self._tables(size, cells), strict=True):
-            self.register_buffer(name, value, persistent=False)
+        self.keep_tables()
 
     def forward(self, size: Size, cells: Size) -> Tensor:
         """The biases [heads, H * W, cells] of a map of `size`."""
@@ -40,6 +42,9 @@ class PositionBias(nn.Module):
         bias = bias.index_select(0, down).index_select(1, across)
         bias = bias.reshape(size.height, cells.height, size.width, cells.width, self.heads)
         return bias.permute(4, 0, 2, 1, 3).reshape(self.heads, size.area, cells.area)
+
+    def tables(self) -> Mapping[str, Tensor]:
+        return dict(zip(("table", "down", "across"), self._tables(self.size, self.cells), strict=True))
 
     def _tables(self, size: Size, cells: Size) -> tuple[Tensor, Tensor, Tensor]:
         """Each pair of compressed distances, and which of them each position and cell has, by axis."""

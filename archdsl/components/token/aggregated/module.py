@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,13 +13,14 @@ from archdsl.components.cosine import temperature
 from archdsl.components.maps import channels_first, channels_last
 from archdsl.components.position.module import PositionBias
 from archdsl.components.projection import embedding, projection
+from archdsl.components.tables import Tabled
 from archdsl.components.token.aggregated.spec import Aggregated
 from archdsl.schema.units import FeatureMap, Size
 
 _LOCAL_STD = 4e-4
 
 
-class AggregatedAttention(nn.Module):
+class AggregatedAttention(Tabled):
     """Attention of each position of a map [B, C, H, W] to its neighbours and to the pooled map, in one softmax.
 
     Queries and keys have length 1. What a position takes from its neighbours has a second part that no softmax sees: the
@@ -43,9 +46,7 @@ class AggregatedAttention(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.proj = projection(channels, channels)
         self.position = PositionBias(self.size, self.cells, heads=self.heads, pretrain=spec.pretrain)
-        outside, sharpness = self._surroundings(self.size, self.cells)
-        self.register_buffer("outside", outside, persistent=False)
-        self.register_buffer("sharpness", sharpness, persistent=False)
+        self.keep_tables()
 
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
@@ -71,6 +72,9 @@ class AggregatedAttention(nn.Module):
         y = near_v.matmul(near_weight.unsqueeze(-1)).squeeze(-1) + far_weight.matmul(far_v)
         y = y.transpose(1, 2).reshape(batch, *size, channels)
         return channels_first(self.proj(y))
+
+    def tables(self) -> Mapping[str, Tensor]:
+        return dict(zip(("outside", "sharpness"), self._surroundings(self.size, self.cells), strict=True))
 
     def _by_head(self, tokens: Tensor) -> Tensor:
         """[B, ..., C] as [B, heads, positions, head_dim]."""
