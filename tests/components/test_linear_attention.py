@@ -68,6 +68,18 @@ def test_weights_add_up_to_one() -> None:
     torch.testing.assert_close(module(same), same, rtol=1e-5, atol=0)
 
 
+def test_weights_that_nearly_vanish_are_divided_in_half_precision() -> None:
+    x = FeatureMap(4, Size(2, 3))
+    module = instantiate(resolved("linear_attention", {"head_dim": 4}, x), x)
+    with torch.no_grad():
+        module.qk.weight.zero_()
+        # positive by no more than half precision tells apart from nothing
+        module.qk.bias.fill_(-6.5)
+        found = module.half()(torch.ones(1, 4, 2, 3).half())
+    assert found.isfinite().all()
+    torch.testing.assert_close(found, torch.ones_like(found), rtol=0.2, atol=0)
+
+
 def test_starts_as_published() -> None:
     x = FeatureMap(64, Size(2, 2))
     torch.manual_seed(3)

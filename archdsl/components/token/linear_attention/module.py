@@ -29,5 +29,6 @@ class LinearAttention(nn.Module):
 
         total = q.matmul(k.mean(dim=2, keepdim=True).transpose(-2, -1)) + self.eps  # [B, heads, HW, 1]
         context = k.transpose(-2, -1).matmul(v) / positions  # [B, heads, head_dim, head_dim]
-        y = q.matmul(context) * total.reciprocal()  # [B, heads, HW, head_dim]
+        # the reciprocal of a small total has no place in half precision, the quotient has
+        y = q.matmul(context) / total  # [B, heads, HW, head_dim]
         return y.transpose(-2, -1).reshape(batch, channels, height, width)

@@ -31,5 +31,5 @@ class LinearAttention(Component):
         c, n = x.channels, x.elements
         per_head = x.positions * (c // self.head_dim)
         ops = {"conv": 2 * n * c, "matmul": 2 * n * self.head_dim + n}
-        # one added to queries and keys, `eps` to the sums; keys and values over the positions; the sums multiplied in
-        return Cost(ops, {"add": 2 * n + per_head, "mean": n, "div": c * self.head_dim, "mul": n})
+        # one added to queries and keys, `eps` to the sums; keys and values over the positions; all over the sums
+        return Cost(ops, {"add": 2 * n + per_head, "mean": n, "div": c * self.head_dim + n})
