@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from archdsl.components.folding import folded_state
 from archdsl.components.token.context_mix.neighbourhood import neighbourhood_sum, position_bias
@@ -90,6 +93,30 @@ def test_windows_are_shifted_inward(size: tuple[int, int], kernel: tuple[int, in
                     distance = (row - i + kernel[0] - 1, column - j + kernel[1] - 1)
                     assert torch.equal(bias[:, i, j, a, b], table[:, *distance])
             torch.testing.assert_close(found[..., i, j], expected)
+
+
+@pytest.mark.parametrize(("size", "kernel"), [((4, 7), (3, 5)), ((5, 3), (5, 3)), ((3, 6), (1, 3))])
+def test_windows_have_the_gradients_of_finite_differences(size: tuple[int, int], kernel: tuple[int, int]) -> None:
+    torch.manual_seed(1)
+    weight = torch.randn(2, 2, *size, *kernel, dtype=torch.float64, requires_grad=True)
+    value = torch.randn(2, 2, 1, *size, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(neighbourhood_sum, (weight, value))
+
+
+def test_the_products_of_one_row_are_the_largest_made() -> None:
+    largest = 0
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            nonlocal largest
+            made = func(*args, **(kwargs or {}))
+            largest = max(largest, made.numel() if func.overloadpacket is torch.ops.aten.mul else 0)
+            return made
+
+    weight, value = torch.randn(1, 2, 9, 9, 5, 3), torch.randn(1, 2, 4, 9, 9)
+    with Sizes():
+        neighbourhood_sum(weight, value)
+    assert 0 < largest <= value.numel() * 3
 
 
 def _by_positions(module: torch.nn.Module, fields: dict[str, object], image: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
@@ -26,7 +28,9 @@ def neighbourhood_sum(weight: Tensor, value: Tensor) -> Tensor:
         line = []
         for column, left in _runs(value.shape[4], width):
             windows = value[..., above, left].unfold(3, height, 1).unfold(4, width, 1)  # a view: [B, G, d, n, m, kh, kw]
-            line.append((weight[:, :, None, row, column] * windows).sum((-2, -1)))
+            own = weight[:, :, None, row, column]
+            # one row of the window after the other: the products of all taps at once would be many times the map
+            line.append(reduce(add, ((own[..., tap, :] * windows[..., tap, :]).sum(-1) for tap in range(height))))
         rows.append(torch.cat(line, 4))
     return torch.cat(rows, 3)
 

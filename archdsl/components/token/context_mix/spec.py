@@ -125,7 +125,8 @@ class ContextMix(Component):
         around = 2 * features * x.size.area
         unseen = {
             "mul": half * size.area + weighted + around // 2,
-            "add": groups * size.area * taps + around // 2,
+            # rows of a window are summed first, then added
+            "add": groups * size.area * taps + around // 2 + half * size.area * (self.small.height + self.kernel.height - 2),
             "sum": weighted,
         }
         return Cost(ops, unseen) + cost_inside(self.inside(x))
