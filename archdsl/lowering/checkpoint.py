@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import pickle
 import stat
@@ -14,11 +15,12 @@ from typing import NoReturn, TypeAlias
 import torch
 from torch import Tensor
 
-from archdsl.source.cells import safe
+from archdsl.source.cells import safe_line
 from archdsl.source.diagnostic import Diagnostic, SpecError
 
 Weights: TypeAlias = "str | os.PathLike[str] | Mapping[str, object]"
 
+_PACKAGE = __name__.partition(".")[0]
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "module")
 _PREFIXES = ("module.", "_orig_mod.")
 _NESTING = 4
@@ -34,8 +36,11 @@ class WeightsWarning(UserWarning):
 
 
 def warn_of_weights(text: str) -> None:
-    """Warn as Python does."""
-    warnings.warn(text, WeightsWarning, stacklevel=2)
+    """Warn as Python does, at the line outside this package that asked for the weights."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, WeightsWarning, stacklevel=level)
 
 
 def read_weights(weights: Weights, *, warn: Callable[[str], None] = warn_of_weights) -> dict[str, Tensor]:
@@ -43,7 +48,7 @@ def read_weights(weights: Weights, *, warn: Callable[[str], None] = warn_of_weig
 
     Raises
     ------
-    SpecError: `unreadable-file` or `unreadable-weights`. Nothing in a file is run.
+    SpecError: `unreadable-file`, `unreadable-weights` or `out-of-memory`. Nothing in a file is run.
     """
     if isinstance(weights, Mapping):
         return _unwrapped(weights, "the state dict", warn)
@@ -63,7 +68,13 @@ def read_weights(weights: Weights, *, warn: Callable[[str], None] = warn_of_weig
             found = torch.load(path, map_location="cpu", weights_only=True)
     except SpecError:
         raise
+    except OSError as error:
+        raise _unreadable_file(path, error.strerror or "the system does not say why") from error
     except Exception as error:
+        # torch has no class of its own for memory that the machine does not have
+        if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+            help = "read it on a machine with more memory, or save the weights alone, without those of an optimizer"
+            raise SpecError([Diagnostic("out-of-memory", f"{shown} takes more memory than is free", help=help)]) from error
         # a damaged file can fail in any way; the text of the error may be part of the file
         if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
             _unreadable(
@@ -98,10 +109,14 @@ def _check_file(path: Path) -> None:
         regular = stat.S_ISREG(path.stat().st_mode)
         reason = "" if regular else "no regular file"
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or "not a path").lower()
+        reason = getattr(error, "strerror", None) or "not a path"
     if reason:
-        message = f"`{path.as_posix()}` cannot be read: {reason}"
-        raise SpecError([Diagnostic("unreadable-file", message, help="check the path of the weights")])
+        raise _unreadable_file(path, reason)
+
+
+def _unreadable_file(path: Path, reason: str) -> SpecError:
+    message = f"`{path.as_posix()}` cannot be read: {reason.lower()}"
+    return SpecError([Diagnostic("unreadable-file", message, help="check the path of the weights")])
 
 
 def _begins_like_one(path: Path) -> bool:
@@ -117,14 +132,14 @@ def _unwrapped(found: Mapping[object, object], shown: str, warn: Callable[[str],
             break
         others = [key for key, value in found.items() if key != word and isinstance(key, str) and _holds_tensors(value)]
         if others:
-            left = ", ".join(f"`{safe(key[:100])}`" for key in others[:_SHOWN])
+            left = ", ".join(f"`{safe_line(key[:100])}`" for key in others[:_SHOWN])
             warn(f"{shown} holds several sets of weights: `{word}` is taken, {left} left aside")
         found = found[word]  # type: ignore[assignment]
     state: dict[str, Tensor] = {}
     for key, value in found.items():
         if not isinstance(key, str) or not isinstance(value, Tensor) or not _is_plain(value):
             kind = "sparse, nested, packed or without numbers" if isinstance(value, Tensor) else type(value).__name__
-            what = f"`{safe(key[:100])}` is {kind}" if isinstance(key, str) else "a name is no text"
+            what = f"`{safe_line(key[:100])}` is {kind}" if isinstance(key, str) else "a name is no text"
             _unreadable(
                 f"{shown} is no state dict of plain tensors: {what}",
                 "give the state dict alone, or under `model` or `state_dict`",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from archdsl.lowering.keymap import Entry
 from archdsl.lowering.likeness import Likeness
+from archdsl.source.cells import safe_line
 from archdsl.source.diagnostic import Diagnostic, Note
 
 State = Mapping[str, Tensor]
@@ -165,7 +166,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 100 else f"{name[:60]}...{name[-30:]}"
+    return safe_line(name if len(name) <= 100 else f"{name[:60]}...{name[-30:]}")
 
 
 def _shape(tensor: Tensor) -> str:

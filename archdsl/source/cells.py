@@ -12,6 +12,11 @@ def safe(text: str) -> str:
     return "".join(char if char == "\n" else " " if char == "\t" else _visible(char) for char in text)
 
 
+def safe_line(text: str) -> str:
+    """As `safe`, on one line: line breaks are spelled out, too."""
+    return "".join(map(_visible, text))
+
+
 def cells(text: str) -> list[tuple[str, int]]:
     """For each character what is printed for it, and how many terminal cells that takes."""
     if text.isascii() and text.isprintable():

@@ -344,6 +344,43 @@ def test_names_of_a_stranger_are_shown_harmlessly() -> None:
     assert "b" * 101 not in text
 
 
+def test_names_with_line_breaks_stay_on_one_line(module: Backbone) -> None:
+    found = refused({"a\nb\tc": torch.zeros(1)})
+    assert found.notes[-1].message == "1 unexpected: aU+000AbU+0009c"
+    assert "`aU+000Ab` is str" in refused({"a\nb": "text"}).message
+
+
+@pytest.mark.parametrize(
+    ("error", "slug", "said"),
+    [
+        (PermissionError(13, "Permission denied"), "unreadable-file", "`w.pth` cannot be read: permission denied"),
+        (OSError("odd"), "unreadable-file", "`w.pth` cannot be read: the system does not say why"),
+        (MemoryError(), "out-of-memory", "`w.pth` takes more memory than is free"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: ..."), "out-of-memory", "`w.pth` takes more memory than is free"),
+        (RuntimeError("odd"), "unreadable-weights", "`w.pth` is no checkpoint, or a damaged one"),
+    ],
+)
+def test_what_the_machine_refuses_is_no_damage(
+    error: Exception, slug: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*args: object, **named: object) -> None:
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    torch.save({}, "w.pth")
+    monkeypatch.setattr(torch, "load", load)
+    found = refused("w.pth")
+    assert (found.slug, found.message) == (slug, said)
+    assert found.help
+
+
+def test_a_warning_is_of_the_line_that_asked(module: Backbone) -> None:
+    other = {"model": module.state_dict(), "ema": module.state_dict()}
+    with pytest.warns(WeightsWarning) as warned:
+        build_module(NETWORK, weights=other)
+    assert [warning.filename for warning in warned] == [__file__]
+
+
 def test_safetensors_in_half_precision(module: Backbone, tmp_path: Path) -> None:
     half = {key: value.half() if value.is_floating_point() else value for key, value in module.state_dict().items()}
     save_file(half, tmp_path / "half.safetensors")
