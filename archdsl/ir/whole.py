@@ -10,7 +10,8 @@ from archdsl.ir.reach import inside
 from archdsl.ir.reserved import is_reserved, other_name
 from archdsl.ir.work import Work
 from archdsl.schema.cost import FREE, Cost
-from archdsl.schema.units import FeatureMap
+from archdsl.schema.sliding import padding
+from archdsl.schema.units import FeatureMap, Size
 from archdsl.source import limits
 from archdsl.source.diagnostic import Report, Reported
 
@@ -41,6 +42,7 @@ def check_network(network: Network, arch: Arch, report: Report) -> None:
     _check_counts(network, arch, report)
     _check_logits(network, arch, report)
     _check_labels(network, arch, report)
+    _check_patches(network, report)
 
 
 def _check_counts(network: Network, arch: Arch, report: Report) -> None:
@@ -117,6 +119,33 @@ def _check_logits(network: Network, arch: Arch, report: Report) -> None:
             f"{network.logits.y} comes out",
             help="to predict once for each image, pool first: `head = mean -> linear(classes)`",
         )
+
+
+def _check_patches(network: Network, report: Report) -> None:
+    """Warn of patches, cut by a convolution of the stem, that leave some of the image uncovered."""
+    for placed in inside(network.stem):
+        if not isinstance(placed.part, Leaf) or placed.x != network.image or placed.leaf.schema.name != "conv":
+            continue
+        kernel, stride, pad = (getattr(placed.leaf, name) for name in ("kernel", "stride", "pad"))
+        size, out = placed.x.size, placed.y.size
+        if kernel != stride or size is None or out is None:
+            continue
+        added = padding(size, kernel, stride, pad)
+        covered = Size(out.height * stride.height - added.top, out.width * stride.width - added.left)
+        rows, columns = max(size.height - covered.height, 0), max(size.width - covered.width, 0)
+        if rows or columns:
+            lost = [_counted(*each) for each in ((rows, "row"), (columns, "column")) if each[0]]
+            report.warn(
+                "dropped-pixels",
+                "the patches of a stem should cover the whole image",
+                placed.part.span,
+                f"left out: the last {' and '.join(lost)} of {size}",
+                help=f"use a multiple of {stride} as input, or `patch_embed({kernel})`, which pads the image",
+            )
+
+
+def _counted(count: int, what: str) -> str:
+    return what if count == 1 else f"{count} {what}s"
 
 
 def _to_vector(y: FeatureMap) -> str:

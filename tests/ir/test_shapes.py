@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ir.support import TINY, changed, network, only, stage, told
+from tests.ir.support import TINY, changed, diagnostics, network, only, stage, told
 
 DOWN = "down    = conv(3x3, stride = 2) -> batchnorm"
 
@@ -123,3 +123,25 @@ def test_logits_that_are_a_map_are_a_warning() -> None:
     # [B, classes, 1, 1] is no [B, classes] either
     assert told(changed("mean -> layernorm", "layernorm -> avgpool"), "warning") == []
     assert told(changed("mean -> layernorm", "layernorm -> avgpool(8x8)"), "warning") == [("unpooled-logits", "head")]
+
+
+@pytest.mark.parametrize(
+    ("stem", "size", "lost"),
+    [
+        ("conv(4x4, stride = 4)", "64x64", ""),
+        ("conv(4x4, stride = 4)", "66x64", "left out: the last 2 rows of 66x64"),
+        ("conv(4x4, stride = 4) -> batchnorm", "64x67", "left out: the last 3 columns of 64x67"),
+        ("conv(4x4, stride = 4)", "65x67", "left out: the last row and 3 columns of 65x67"),
+        ('conv(4x4, stride = 4, pad = "same")', "65x67", ""),
+        ("conv(5x5, stride = 5)", "62x63", "left out: the last column of 62x63"),
+        ("patch_embed(4x4)", "65x67", ""),
+        # overlapping, or with gaps that are meant
+        ("conv(4x4, stride = 2) -> maxpool(2x2)", "65x67", ""),
+        ("conv(1x1, stride = 4)", "65x67", ""),
+        ("conv(1x1) -> conv(4x4, stride = 4)", "65x67", ""),
+    ],
+)
+def test_pixels_that_no_patch_covers(stem: str, size: str, lost: str) -> None:
+    text = changed("conv(4x4, out = width, stride = 4) -> batchnorm", stem, "3x64x64", f"3x{size}")
+    labels = [found.label for found in diagnostics(text) if found.slug == "dropped-pixels"]
+    assert labels == ([lost] if lost else [])
