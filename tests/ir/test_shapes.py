@@ -133,7 +133,7 @@ def test_logits_that_are_a_map_are_a_warning() -> None:
         ("conv(4x4, stride = 4) -> batchnorm", "64x67", "left out: the last 3 columns of 64x67"),
         ("conv(4x4, stride = 4)", "65x67", "left out: the last row and 3 columns of 65x67"),
         ('conv(4x4, stride = 4, pad = "same")', "65x67", ""),
-        ("conv(5x5, stride = 5)", "62x63", "left out: the last column of 62x63"),
+        ("conv(5x5, stride = 5)", "62x64", "left out: the last column of 62x64"),
         ("patch_embed(4x4)", "65x67", ""),
         # overlapping, or with gaps that are meant
         ("conv(4x4, stride = 2) -> maxpool(2x2)", "65x67", ""),
