@@ -52,6 +52,8 @@ def run(args: Namespace, console: Console) -> int:
     if not found:
         console.say("no difference in meaning")
         return DONE
+    if inside := next((change for change in found if change.inside), None):
+        console.say(f"`{inside.path}` lies inside a part, by its name in the network; `--set` replaces the part as a whole")
     lines = [str(change) for change in found]
     lines += [f"{name} {exact(old)} -> {exact(new)}: {difference(old, new)}" for name, (old, new) in totals.items()]
     console.out("\n".join(lines))

@@ -241,7 +241,7 @@ class Library:
                 help="put the file into the same folder or below it",
             )
         if not real.is_file():
-            near = closest(real.name, (entry.name for entry in _specs_in(real.parent))) if real.parent.is_dir() else None
+            near = closest(real.name, (entry.name for entry in specs_in(real.parent))) if real.parent.is_dir() else None
             packaged = real.stem if real.stem in packaged_names() else None
             instead = "/".join([*parts[:-1], near]) if near else f"@{packaged}" if packaged else ""
             self.report.fail(
@@ -290,7 +290,8 @@ def _parsed(source: Source, path: Path | None, report: Report) -> ast.File | Non
     return parse_file(source, report)
 
 
-def _specs_in(folder: Path) -> list[Path]:
+def specs_in(folder: Path) -> list[Path]:
+    """The specs of a folder, in no order; none where it cannot be read."""
     try:
         return [entry for entry in folder.iterdir() if entry.suffix in SUFFIXES][:1000]
     except OSError:
@@ -306,4 +307,4 @@ def packaged_specs() -> Path:
 
 def packaged_names() -> list[str]:
     """Names of the packaged specs, sorted."""
-    return sorted(entry.stem for entry in _specs_in(packaged_specs()) if entry.suffix == ".arch")
+    return sorted(entry.stem for entry in specs_in(packaged_specs()) if entry.suffix == ".arch")

@@ -18,6 +18,8 @@ from archdsl.source.text import Source, Span
 
 # a path that is longer is cut where it names its own text
 _SHOWN = 80
+# how many stages are named to one who misses another
+_LISTED = 8
 
 
 def override(model: Model, source: Source, report: Report) -> Model:
@@ -125,8 +127,8 @@ class _Target:
                 "unknown-override",
                 "an override reaches a value, or one field of a component",
                 fields[1].span,
-                "deeper than that",
-                help="give the inner part a `let`, and override its fields",
+                f"inside `{fields[0].id}` of `{name.id}`, which is deeper than that",
+                help=f"override all of `{name.id}`, or give the inner part a `let` and override its fields",
             )
         if fields:
             value = self._field(place, name, fields[0], value)
@@ -204,7 +206,9 @@ class _Target:
         help = did_you_mean(name.id, near, "there are")
         stages = [stage for stage in model.stages if place.kind == "arch" and name.id not in ARCH_ATTRIBUTES]
         if not help and stages:
-            help = f"a stage's value is written `{stages[0]}.depth`; a name of the arch as `width`"
+            there = f"; there {'are' if len(stages) > 1 else 'is'} {', '.join(f'`{stage}`' for stage in stages[:_LISTED])}"
+            more = f" and {len(stages) - _LISTED} more" if len(stages) > _LISTED else ""
+            help = f"a stage's value is written `{stages[0]}.depth`, a name of the arch as `width`{there}{more}"
         self.report.fail(
             "unknown-override", f"nothing in `{model.name}` is called `{written}`", name.span, "unknown", help=help
         )

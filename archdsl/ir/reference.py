@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from archdsl.ir.library import Library, LoadedFile, packaged_names
+from archdsl.ir.library import Library, LoadedFile, packaged_names, specs_in
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Report, Reported
-from archdsl.source.suggest import did_you_mean
+from archdsl.source.suggest import closest, did_you_mean
 from archdsl.source.text import Span
 
 
@@ -23,17 +23,28 @@ def opened(spec: str, library: Library) -> tuple[LoadedFile | None, str | None]:
         if path.startswith("@"):
             names = packaged_names()
             if path[1:] not in names:
+                # an import of it would be the fault of a text, this is one of the call
                 help = did_you_mean(path, [f"@{name}" for name in names]) or "`archdsl list specs` shows them"
-                report.fail("import-missing", f"there is no packaged spec `{path[1:]}`", help=help)
+                report.fail("unreadable-file", f"there is no packaged spec `{_shown(path[1:])}`", help=help)
             return library.packaged(path[1:]), chosen or None
         if not os.path.lexists(path):
-            stem = Path(path).name.partition(".")[0]
-            known = stem if stem in packaged_names() else None
-            help = f"there is a packaged spec of that name: `@{known}`" if known else "check the path"
+            help = _instead(Path(path))
             report.fail("unreadable-file", f"`{_shown(path)}` cannot be read: no such file or directory", help=help)
         return library.open(Path(path)), chosen or None
     except Reported:
         return None, None
+
+
+def _instead(path: Path) -> str:
+    """What may have been meant by a path where nothing is: a file beside it, or a packaged spec."""
+    stem, names = path.name.partition(".")[0], packaged_names()
+    if stem in names:
+        return f"there is a packaged spec of that name: `@{stem}`"
+    near = closest(path.name, (entry.name for entry in specs_in(path.parent)))
+    if near:
+        return f"did you mean `{_shown((path.parent / near).as_posix())}`?"
+    packaged = did_you_mean(stem, [f"@{name}" for name in names]) or did_you_mean(f"@{stem}", [f"@{name}" for name in names])
+    return packaged or "check the path; `archdsl list specs` shows the packaged ones"
 
 
 def _shown(path: str) -> str:

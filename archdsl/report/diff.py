@@ -9,7 +9,7 @@ from archdsl.ir.decisions import Decision
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, leaves
 from archdsl.report.parts import outline, over_blocks, slot, text
 from archdsl.report.written import fields, written_component
-from archdsl.source.record import dataclass
+from archdsl.source.record import dataclass, replace
 
 _NOTHING = "nothing"
 # what a block has where others of its stage have more
@@ -20,11 +20,15 @@ _SAME = "-"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference: what stands at a path before and after; None where there is nothing."""
+    """One difference: what stands at a path before and after; None where there is nothing.
+
+    The path is that of an override, or with `inside` one that goes on into a part, by the names that the network has there.
+    """
 
     path: str
     before: str | None
     after: str | None
+    inside: bool = False
 
     def __str__(self) -> str:
         return f"{self.path} {_side(self.before)} -> {_side(self.after)}"
@@ -41,7 +45,7 @@ class _Fact:
     """What stands at a path. `kind` is the component there; where it changes, its fields are not compared one by one.
 
     `whole` says all that stands there and below: enough where the other side has nothing. `short` is the value in short:
-    enough where that differs, too.
+    enough where that differs, too. `inside` is that of `Change`.
     """
 
     value: str
@@ -49,6 +53,7 @@ class _Fact:
     fields: tuple[tuple[str, str], ...] = ()
     whole: str = ""
     short: str = ""
+    inside: bool = False
 
 
 def changes(before: Network, after: Network) -> list[Change]:
@@ -64,7 +69,7 @@ def changes(before: Network, after: Network) -> list[Change]:
             fact = left or right
             assert fact is not None
             said = fact.whole or fact.value
-            found.append(Change(path, said if left else None, said if right else None))
+            found.append(Change(path, said if left else None, said if right else None, fact.inside))
             covered = f"{path}." if fact.whole else covered
         else:
             found.extend(_compared(path, left, right))
@@ -82,14 +87,14 @@ def decision_changes(before: Iterable[Decision], after: Iterable[Decision]) -> l
 def _compared(path: str, old: _Fact, new: _Fact) -> Iterator[Change]:
     if not old.kind or old.kind != new.kind:
         if old.short != new.short:
-            yield Change(path, old.short or old.value, new.short or new.value)
+            yield Change(path, old.short or old.value, new.short or new.value, new.inside)
         elif old.value != new.value:
-            yield Change(path, old.value, new.value)
+            yield Change(path, old.value, new.value, new.inside)
         return
     left, right = dict(old.fields), dict(new.fields)
     for name in _merged(list(left), list(right)):
         if left.get(name) != right.get(name):
-            yield Change(f"{path}.{name}", left.get(name), right.get(name))
+            yield Change(f"{path}.{name}", left.get(name), right.get(name), new.inside)
 
 
 def _merged(old: list[str], new: list[str]) -> list[str]:
@@ -151,15 +156,16 @@ def _blocks(name: str, blocks: Iterable[PlacedBlock]) -> Iterator[tuple[str, _Fa
         found = [block.get(path) for block in every]
         kinds = {fact.kind for fact in found if fact}
         value = over_blocks([fact.value if fact else _ABSENT for fact in found])
+        inside = path not in ("token", "channel")
         if any(fact.whole for fact in found if fact):
             whole = over_blocks([fact.whole if fact else _ABSENT for fact in found])
-            yield f"{name}.{path}", _Fact(value, whole=whole)
+            yield f"{name}.{path}", _Fact(value, whole=whole, inside=inside)
         elif len(kinds) == 1 and None not in found:
             names = dict.fromkeys(name for fact in found if fact for name, _ in fact.fields)
             said = {name: over_blocks([dict(fact.fields)[name] for fact in found if fact]) for name in names}
-            yield f"{name}.{path}", _Fact(value, kinds.pop(), tuple(said.items()))
+            yield f"{name}.{path}", _Fact(value, kinds.pop(), tuple(said.items()), inside=inside)
         else:
-            yield f"{name}.{path}", _Fact(value)
+            yield f"{name}.{path}", _Fact(value, inside=inside)
 
 
 def _inside(block: PlacedBlock) -> Iterator[tuple[str, _Fact]]:
@@ -185,10 +191,12 @@ def _levels(placed: Placed, level: str) -> Iterator[tuple[str, _Fact]]:
 def _part(placed: Placed | None, path: str) -> Iterator[tuple[str, _Fact]]:
     if placed is None:
         return
-    if not isinstance(placed.part, parts.Leaf):
-        yield path, _Fact(outline(placed.part, short=False), whole=text(placed))
+    if isinstance(placed.part, parts.Leaf):
+        yield path, _fact(placed)
+        return
+    yield path, _Fact(outline(placed.part, short=False), whole=text(placed))
     for key, leaf in leaves(placed, path):
-        yield key, _fact(leaf)
+        yield key, replace(_fact(leaf), inside=True)
 
 
 def _fact(leaf: Placed) -> _Fact:

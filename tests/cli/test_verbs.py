@@ -134,8 +134,26 @@ def test_a_missing_file_is_told_in_one_way(words: list[str], capsys: Captured) -
 @pytest.mark.parametrize("words", [["check"], ["convert", "-"]])
 def test_a_packaged_spec_is_suggested_as_it_is_called(words: list[str], capsys: Captured) -> None:
     verb, *rest = words
-    assert main([verb, "@davit_tny", *rest]) in (1, 2)
+    assert main([verb, "@davit_tny", *rest]) == 2
     assert "did you mean `@davit_tiny`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "help"),
+    [
+        ("@volo", "did you mean `@volo_d1` or `@volo_d2` or `@volo_d3`?"),
+        ("volo", "did you mean `@volo_d1` or `@volo_d2` or `@volo_d3`?"),
+        ("davit_tny", "did you mean `@davit_tiny`?"),
+        ("old/davit_tiny.arch", "there is a packaged spec of that name: `@davit_tiny`"),
+        ("goood.arch", "did you mean `good.arch`?"),
+        ("nothing_of_the_kind", "check the path; `archdsl list specs` shows the packaged ones"),
+    ],
+)
+def test_a_spec_that_is_not_there(path: str, help: str, capsys: Captured) -> None:
+    assert main(["show", path]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error[unreadable-file]: ")
+    assert f"help: {help}\n" in said
 
 
 def test_check_under_overrides(capsys: Captured) -> None:
@@ -328,6 +346,18 @@ def test_diff(capsys: Captured) -> None:
     document = json.loads(capsys.readouterr().out)
     assert {"path": "s3.depth", "before": "8", "after": "18"} in document["changes"]
     assert document["params"] == {"before": 13_142_760, "after": 25_536_232}
+
+
+def test_diff_says_which_paths_are_no_overrides(capsys: Captured) -> None:
+    # a component alone is named as an override names it
+    assert main(["diff", "good.arch", "--set", "stem.bias=false"]) == 0
+    shown, said = capsys.readouterr()
+    assert shown.startswith("stem.bias true -> false\n")
+    assert said == ""
+    assert main(["diff", "@moat_0", "--set", "stem_width=32"]) == 0
+    shown, said = capsys.readouterr()
+    assert shown.startswith("stem.conv.out 64 -> 32\n")
+    assert said.startswith("`stem.conv.out` lies inside a part")
 
 
 def test_diff_with_itself_under_overrides(capsys: Captured) -> None:

@@ -88,7 +88,7 @@ def test_python_values(value: object, text: str) -> None:
     [
         ("s2.detph", 3, "unknown-override", "detph", "did you mean `depth`?"),
         ("widht", 3, "unknown-override", "widht", "did you mean `width`?"),
-        ("s9.depth", 3, "unknown-override", "s9", ""),
+        ("s9.depth", 3, "unknown-override", "s9", "there are `s1`, `s2`"),
         ("stem.conv", 3, "unknown-override", "conv", "override the whole value"),
         ("s2", 3, "unknown-override", "s2", "it has"),
         ("default", 3, "unknown-override", "default", "it has"),
