@@ -52,6 +52,8 @@ def test_refuses_a_hidden_width_that_is_not_whole() -> None:
     with pytest.raises(Refused, match="whole number") as refusal:
         shape_at(resolved("mlp", {"ratio": 1.25}, _X), _X)
     assert refusal.value.label == "1.25 * 6 is 7.5"
+    assert refusal.value.help == "use a multiple of 1 / 6, such as `ratio = 8 / 6`"
+    assert shape_at(resolved("mlp", {"ratio": 8 / 6}, _X), _X) == _X
 
 
 def test_a_ratio_in_thirds_is_whole() -> None:
@@ -60,5 +62,6 @@ def test_a_ratio_in_thirds_is_whole() -> None:
 
 
 def test_refuses_an_act_that_changes_the_map() -> None:
-    with pytest.raises(Refused, match="must keep the shape"):
+    with pytest.raises(Refused, match="must keep the shape") as refusal:
         shape_at(resolved("mlp", {"act": resolved("mean", {}, _X)}, _X), _X)
+    assert "such as `gelu`" in (refusal.value.help or "")

@@ -103,8 +103,9 @@ def test_starts_with_gates_near_a_half() -> None:
     ],
 )
 def test_refuses_parts_that_do_not_fit(fields: dict[str, object], message: str) -> None:
-    with pytest.raises(Refused, match=message):
+    with pytest.raises(Refused, match=message) as refusal:
         shape_at(resolved("squeeze_excite", {"ratio": 2, **fields}, _X), _X)
+    assert refusal.value.help
 
 
 def test_needs_a_map() -> None:

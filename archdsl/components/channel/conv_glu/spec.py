@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.keeping import require_kept
 from archdsl.components.odd import require_odd
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
@@ -36,8 +37,7 @@ class ConvGlu(Component):
             help=f"use a `ratio` of at least {2 / x.channels:g}",
         )
         require_odd(site, "kernel", self.kernel, "the kernel must be odd, so that the map keeps its size")
-        outer = self.act.shape(inner, site)
-        site.require(outer == inner, "`act` must keep the shape", field="act", label=f"makes {outer} of {inner}")
+        require_kept(site, "act", self.act, inner)
         return x
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:

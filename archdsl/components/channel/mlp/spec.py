@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.keeping import require_kept
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import Part, field
@@ -28,10 +29,9 @@ class Mlp(Component):
             "`ratio` times the channels must be a whole number",
             field="ratio",
             label=f"{self.ratio:g} * {x.channels} is {hidden:g}",
+            help=f"use a multiple of 1 / {x.channels}, such as `ratio = {max(1, round(hidden))} / {x.channels}`",
         )
-        inner = self.hidden(x)
-        outer = self.act.shape(inner, site)
-        site.require(outer == inner, "`act` must keep the shape", field="act", label=f"makes {outer} of {inner}")
+        require_kept(site, "act", self.act, self.hidden(x))
         return x
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.keeping import require_kept
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
 from archdsl.schema.field import Part, field
@@ -32,8 +33,7 @@ class SqueezeExcite(Component):
             label=f"makes {made} of {x}",
             help="write `avgpool` without a kernel, or `mean`",
         )
-        made = self.act.shape(reduced, site)
-        site.require(made == reduced, "`act` must keep the shape", field="act", label=f"makes {made} of {reduced}")
+        require_kept(site, "act", self.act, reduced)
         return x
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:

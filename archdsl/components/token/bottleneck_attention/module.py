@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archdsl.components.heads import heads_for
 from archdsl.components.pointwise import pointwise
 from archdsl.components.relative_logits import RelativeLogits
 from archdsl.components.token.bottleneck_attention import spec as schema
@@ -19,7 +18,7 @@ class BottleneckAttention(nn.Module):
         super().__init__()
         assert x.size is not None
         self.stride = spec.stride
-        self.heads = heads_for(x.channels, spec.heads, spec.head_dim)
+        self.heads = spec.heads_for(x.channels)
         self.scale = (x.channels // self.heads) ** -0.5
         self.qkv = pointwise(x.channels, 3 * x.channels)
         self.pos_embed = RelativeLogits((x.size.height, x.size.width), x.channels // self.heads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.fitting import require_fit
 from archdsl.components.heads import heads_for, require_heads
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
@@ -29,19 +30,13 @@ class BottleneckAttention(Component):
         size = site.require_map(x)
         require_heads(site, "bottleneck_attention", self.heads, self.head_dim)
         out = Size(size.height // self.stride, size.width // self.stride)
-        site.require(
-            min(out) >= 1,
-            "`stride` must fit into the map",
-            field="stride",
-            label=f"the map is {size} here",
-            help="choose a smaller `stride`",
-        )
+        require_fit(site, size, out, what="`stride`", field="stride", room="the map")
         return x.with_size(out)
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
         assert x.size is not None
         c = x.channels
-        d = c // heads_for(c, self.heads, self.head_dim)
+        d = c // self.heads_for(c)
         return {
             "qkv.weight": (3 * c, c, 1, 1),
             "pos_embed.height_rel": (2 * x.size.height - 1, d),
@@ -55,8 +50,12 @@ class BottleneckAttention(Component):
         assert x.size is not None
         c, positions = x.channels, x.positions
         relative = 2 * x.size.height - 1 + 2 * x.size.width - 1
-        heads = heads_for(c, self.heads, self.head_dim)
+        heads = self.heads_for(c)
         return Cost(
             {"conv": 3 * x.elements * c, "matmul": 2 * positions * positions * c + x.elements * relative},
             {"mul": x.elements, "add": 2 * positions * positions * heads},
         )
+
+    def heads_for(self, channels: int) -> int:
+        """The number of heads on a map of `channels`."""
+        return heads_for(channels, self.heads, self.head_dim)

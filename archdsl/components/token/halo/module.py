@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archdsl.components.heads import heads_for
 from archdsl.components.pointwise import pointwise
 from archdsl.components.relative_logits import RelativeLogits
 from archdsl.components.token.halo.spec import Halo
@@ -25,7 +24,7 @@ class HaloAttention(nn.Module):
         self.halo = spec.halo
         self.query_stride = spec.query_stride
         self.pool = spec.stride // spec.query_stride
-        self.heads = heads_for(x.channels, spec.heads, spec.head_dim)
+        self.heads = spec.heads_for(x.channels)
         self.head_dim = x.channels // self.heads
         self.value_dim = spec.values(x) // self.heads
         self.scale = self.head_dim**-0.5

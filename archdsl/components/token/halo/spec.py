@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archdsl.components.fitting import require_fit
 from archdsl.components.heads import heads_for, require_heads
 from archdsl.schema.component import Component, Site, component
 from archdsl.schema.cost import Cost
@@ -39,7 +40,7 @@ class Halo(Component):
             field="block",
             help=f"choose a `block` that divides {size}",
         )
-        values, heads = self.value_ratio * x.channels, heads_for(x.channels, self.heads, self.head_dim)
+        values, heads = self.value_ratio * x.channels, self.heads_for(x.channels)
         site.require(
             abs(values - round(values)) < _ROUNDING and round(values) >= heads and round(values) % heads == 0,
             "`value_ratio` times the channels must be a multiple of the heads",
@@ -48,18 +49,12 @@ class Halo(Component):
             help=f"use a multiple of {heads / x.channels:g}",
         )
         out = self.pooled(self.queries(size))
-        site.require(
-            min(out) >= 1,
-            "`stride` must fit into the map",
-            field="stride",
-            label=f"the map is {size} here",
-            help="choose a smaller `stride`",
-        )
+        require_fit(site, size, out, what="`stride`", field="stride", room="the map")
         return FeatureMap(self.values(x), out)
 
     def weights(self, x: FeatureMap) -> Mapping[str, tuple[int, ...]]:
         c, window = x.channels, self.window
-        d = c // heads_for(c, self.heads, self.head_dim)
+        d = c // self.heads_for(c)
         return {
             "q.weight": (c, c, 1, 1),
             "kv.weight": (c + self.values(x), c, 1, 1),
@@ -71,7 +66,7 @@ class Halo(Component):
         assert x.size is not None
         c, values, window = x.channels, self.values(x), self.window
         queries = self.queries(x.size).area
-        heads = heads_for(c, self.heads, self.head_dim)
+        heads = self.heads_for(c)
         relative = 2 * window.height - 1 + 2 * window.width - 1
         return Cost(
             {
@@ -103,3 +98,7 @@ class Halo(Component):
     def values(self, x: FeatureMap) -> int:
         """The channels of all values together."""
         return round(self.value_ratio * x.channels)
+
+    def heads_for(self, channels: int) -> int:
+        """The number of heads on a map of `channels`."""
+        return heads_for(channels, self.heads, self.head_dim)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archdsl.components.heads import heads_for
 from archdsl.components.maps import channels_first, channels_last
 from archdsl.components.projection import projection
 from archdsl.components.token.outlook.spec import Outlook
@@ -22,7 +21,7 @@ class OutlookAttention(nn.Module):
         super().__init__()
         self.kernel, self.stride = tuple(spec.kernel), tuple(spec.stride)
         self.sides = (spec.kernel.height // 2, spec.kernel.width // 2)
-        self.heads = heads_for(x.channels, spec.heads, spec.head_dim)
+        self.heads = spec.heads_for(x.channels)
         self.scale = (x.channels // self.heads) ** -0.5
         self.v = projection(x.channels, x.channels, bias=False)
         self.attn = projection(x.channels, spec.logits(x.channels))

@@ -63,4 +63,8 @@ class Outlook(Component):
 
     def logits(self, channels: int) -> int:
         """Logits of one window: for each head a place that comes out by a place that goes in."""
-        return heads_for(channels, self.heads, self.head_dim) * self.kernel.area**2
+        return self.heads_for(channels) * self.kernel.area**2
+
+    def heads_for(self, channels: int) -> int:
+        """The number of heads on a map of `channels`."""
+        return heads_for(channels, self.heads, self.head_dim)
