@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archdsl.components.channel.wave import spec as schema
-from archdsl.components.fan_out import fan_out_convolution, gate, normed_convolution
+from archdsl.components.gated_convolutions import centred_convolution, gate, normed_convolution
 from archdsl.schema.units import FeatureMap
 
 
@@ -18,11 +18,11 @@ class Wave(nn.Module):
         super().__init__()
         hidden = spec.hidden(x).channels
         self.complex = nn.Parameter(torch.randn(1, 1, 1, hidden // 2, 2))
-        self.theta = fan_out_convolution(x.channels, hidden)
-        self.proj = fan_out_convolution(x.channels, hidden)
+        self.theta = centred_convolution(x.channels, hidden)
+        self.proj = centred_convolution(x.channels, hidden)
         self.conv = normed_convolution(hidden, groups=spec.groups, eps=spec.eps)
         self.attn = gate(hidden, spec.squeezed(x))
-        self.proj_out = fan_out_convolution(hidden, x.channels)
+        self.proj_out = centred_convolution(hidden, x.channels)
 
     def forward(self, x: Tensor) -> Tensor:
         strongest = x.argmax(dim=1, keepdim=True)  # [B, 1, H, W], the first of equals

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archdsl.components.fan_out import bare_convolution, fan_out_convolution, gate, normed_convolution
+from archdsl.components.gated_convolutions import bare_convolution, centred_convolution, gate, normed_convolution
 from archdsl.components.token.multi_order import spec as schema
 from archdsl.schema.units import FeatureMap
 
@@ -24,7 +24,7 @@ class MultiOrder(nn.Module):
         super().__init__()
         half, squeezed, groups = spec.half(x), spec.squeezed(x), spec.groups
         self.gamma = nn.Parameter(torch.full((1, half, 1, 1), _START))
-        self.proj_in = fan_out_convolution(x.channels, half)
+        self.proj_in = centred_convolution(x.channels, half)
         self.h_conv = normed_convolution(half, groups=groups, eps=spec.eps)
         # nothing stands between the two dilated convolutions: together they see 9x9 positions
         self.l_conv = nn.Sequential(
@@ -33,7 +33,7 @@ class MultiOrder(nn.Module):
         )
         self.h_attn = gate(half, squeezed)
         self.l_attn = gate(half, squeezed)
-        self.proj_out = fan_out_convolution(x.channels, x.channels)
+        self.proj_out = centred_convolution(x.channels, x.channels)
 
     def forward(self, x: Tensor) -> Tensor:
         u = self.proj_in(x)  # [B, C / 2, H, W]

@@ -1,4 +1,4 @@
-"""Convolutions that start with a deviation of sqrt(2 / fan out), and what SpaRTAN's mixers are made of them."""
+"""Convolutions, alone and with a norm, and gates of the channels; all start with a deviation of sqrt(2 / fan out)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 from archdsl.components.convolution import start_by_fan_out
 
 
-def fan_out_convolution(
+def centred_convolution(
     inputs: int, outputs: int, kernel: int = 1, *, groups: int = 1, dilation: int = 1, bias: bool = True
 ) -> nn.Conv2d:
     """A square convolution, odd and centred, that keeps the size of the map.
@@ -24,13 +24,13 @@ def fan_out_convolution(
 
 def bare_convolution(channels: int, *, groups: int, dilation: int = 1) -> nn.Sequential:
     """A 3x3 convolution from as many channels to as many, without a bias."""
-    conv = fan_out_convolution(channels, channels, 3, groups=groups, dilation=dilation, bias=False)
+    conv = centred_convolution(channels, channels, 3, groups=groups, dilation=dilation, bias=False)
     return nn.Sequential(OrderedDict(conv=conv))
 
 
 def normed_convolution(channels: int, *, groups: int, dilation: int = 1, eps: float) -> nn.Sequential:
     """A 3x3 convolution from as many channels to as many, batch norm, gelu."""
-    conv = fan_out_convolution(channels, channels, 3, groups=groups, dilation=dilation, bias=False)
+    conv = centred_convolution(channels, channels, 3, groups=groups, dilation=dilation, bias=False)
     return nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(channels, eps=eps), act=nn.GELU()))
 
 
@@ -39,9 +39,9 @@ def gate(channels: int, squeezed: int) -> nn.Sequential:
     return nn.Sequential(
         OrderedDict(
             pool=nn.AdaptiveAvgPool2d(1),
-            squeeze=fan_out_convolution(channels, squeezed),
+            squeeze=centred_convolution(channels, squeezed),
             act=nn.ReLU(),
-            expand=fan_out_convolution(squeezed, channels),
+            expand=centred_convolution(squeezed, channels),
             sigmoid=nn.Sigmoid(),
         )
     )
