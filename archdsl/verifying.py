@@ -296,7 +296,7 @@ class _Measuring:
             from archdsl.lowering.reading import Wanted
 
             # of either form
-            state = folded_weights(network, state, keymap, Wanted())
+            state = folded_weights(network, state, keymap, Wanted()).weights
         load_weights(module, state, keymap)
         with blamed():
             return distance_of(published, module)

@@ -37,5 +37,5 @@ def build_module(
     module = lower(network, seed=seed)
     if weights is not None:
         wanted = wanted or Wanted()
-        load_weights(module, folded_weights(network, weights, keymap, wanted, seed=seed), keymap, wanted)
+        load_weights(module, folded_weights(network, weights, keymap, wanted, seed=seed).weights, keymap, wanted)
     return module.eval()

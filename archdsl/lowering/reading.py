@@ -84,7 +84,8 @@ def read(weights: Weights, target: Target, keymap: KeyMap | None, wanted: Wanted
 
     Raises
     ------
-    SpecError: `unreadable-file`, `unreadable-weights`, `weights-mismatch`, or what a key map has wrong with it.
+    SpecError: `unreadable-file`, `unreadable-weights`, `out-of-memory`, `weights-mismatch`, or what a key map has wrong with
+        it.
     """
     given = read_weights(weights, warn=wanted.warn)
     layout, entries = _layout(given, target, keymap)

@@ -51,7 +51,8 @@ def load_weights(
 
     Raises
     ------
-    SpecError: `unreadable-file`, `unreadable-weights`, `weights-mismatch`, or what a key map has wrong with it.
+    SpecError: `unreadable-file`, `unreadable-weights`, `out-of-memory`, `weights-mismatch`, or what a key map has wrong with
+        it.
     """
     reading = read(weights, Target.of_module(module), _keymap(keymap), wanted or Wanted())
     state = module.state_dict()
@@ -74,8 +75,8 @@ def convert_weights(
 
     Returns what was read, and the number of tensors that were written.
 
-    The kinds of numbers stay as they are, but for weights that are folded for a fused network. What is left out is written with
-    the initial values of seed 0.
+    The kinds of numbers stay as they are, but weights that are folded for a fused network are float32. What is left out is
+    written with the initial values of seed 0.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ def convert_weights(
     target = Target.of_network(network)
     given = read_weights(weights, warn=wanted.warn)
     found = recognised(given, network, keymap)
-    reading = read(folded_weights(network, given, keymap, wanted), target, keymap, wanted)
+    reading = read(folded_weights(network, given, keymap, wanted).weights, target, keymap, wanted)
     state = _in_layout(_complete(reading, target, network), layout, keymap)
     _write(state, path)
     return found, len(state)

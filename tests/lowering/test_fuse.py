@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import archdsl
 from archdsl.cli.main import main
+from archdsl.lowering.fuse import folded_weights
 from archdsl.lowering.module import Backbone
+from archdsl.lowering.reading import Wanted
+from archdsl.lowering.weights import convert_weights
 from archdsl.source.diagnostic import SpecError
 from tests.ir.test_fuse import BRANCHED
 
@@ -54,6 +58,33 @@ def test_fusing_leaves_the_module_as_it_was() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
     again = archdsl.fuse(fused)
     assert list(again.state_dict()) == list(fused.state_dict())
+
+
+def test_what_is_frozen_stays_frozen() -> None:
+    module = _trained()
+    for name, weight in module.named_parameters():
+        weight.requires_grad_(name.startswith("head."))
+    assert {name for name, weight in archdsl.fuse(module).named_parameters() if weight.requires_grad} == {
+        name for name in module.state_dict() if name.startswith("head.")
+    }
+    assert all(weight.requires_grad for weight in archdsl.fuse(_trained()).parameters())
+
+
+def test_what_is_not_folded_keeps_its_kind_of_numbers(tmp_path: Path) -> None:
+    module = _trained()
+    spec = archdsl.loads(BRANCHED, fuse=True)
+    given = {name: t.double() if t.is_floating_point() else t for name, t in module.state_dict().items()}
+    convert_weights(spec.network, given, tmp_path / "w.safetensors", layout="own")
+    found, want = load_file(tmp_path / "w.safetensors"), archdsl.fuse(module).state_dict()
+    assert found.keys() == want.keys()
+    for name, tensor in found.items():
+        as_given = name in given and torch.equal(want[name], given[name].to(want[name].dtype))
+        assert tensor.dtype == (given[name].dtype if as_given else torch.float32), name
+        torch.testing.assert_close(tensor.to(want[name].dtype), want[name])
+    folded = folded_weights(spec.network, given, None, Wanted())
+    assert folded.layout == "own"
+    assert folded_weights(spec.network, folded.weights, None, Wanted()).layout is None
+    assert any(tensor.dtype == torch.float32 for tensor in found.values())
 
 
 def test_another_classifier_stays() -> None:
