@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -297,9 +298,11 @@ def _of_model(
         space = Space.of(model, base, report, work)
         if space is None:
             return None
-        found = Spec(model, space.base_network, (), (), path, overridden, fuse=fuse)
-        found.space = space
-        return found
+        with _taken(report):
+            found = Spec(model, space.base_network, (), (), path, overridden, fuse=fuse)
+            found.space = space
+            return found
+        return None
     arch = resolve(model, report, work=work)
     network = place(arch, report, work=work) if arch else None
 
@@ -315,7 +318,19 @@ def _of_model(
     expectations = check_expectations(model.expects, network, report, missed, at=network_at, overridden=overridden)
     if network is None:
         return None
-    return Spec(model, network, expectations, (), path, overridden, missed.diagnostics, fuse=fuse)
+    with _taken(report):
+        return Spec(model, network, expectations, (), path, overridden, missed.diagnostics, fuse=fuse)
+    return None
+
+
+@contextmanager
+def _taken(report: Report) -> Iterator[None]:
+    """What is wrong with a deploy form goes to a report, with all else."""
+    try:
+        yield
+    except SpecError as error:
+        for diagnostic in error.diagnostics:
+            report.add(diagnostic)
 
 
 def check(

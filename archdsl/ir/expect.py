@@ -13,7 +13,7 @@ from archdsl.ir.network import Network
 from archdsl.ir.rules import RULES, by_rule, is_fused, shares
 from archdsl.lang import ast
 from archdsl.schema.units import Size
-from archdsl.source.diagnostic import Note, Report, Reported, SpecError
+from archdsl.source.diagnostic import Diagnostic, Note, Report, Reported, SpecError
 from archdsl.source.limits import SIZES
 from archdsl.source.record import dataclass
 from archdsl.source.suggest import did_you_mean
@@ -150,15 +150,34 @@ class _Counted:
         self._networks: dict[Size | None, Network | None] = {None: network}
         if network:
             self._networks[network.image.size] = network
-        self._found: dict[tuple[Size | None, bool], Closed] = {}
+        self._found: dict[tuple[Size | None, bool], Closed | None] = {}
 
     def at(self, size: Size | None, span: Span, *, fuse: bool) -> Closed:
         """The counts at a size, of the deploy form with `fuse`; raises `Reported` where the spec does not fit, said once."""
         network = self._network(size, span)
         key = (network.image.size, fuse)
         if key not in self._found:
-            self._found[key] = closed_form(fused(network) if fuse else network)
-        return self._found[key]
+            # told once, where it cannot be made
+            self._found[key] = None
+            self._found[key] = closed_form(self._fused(network, span) if fuse else network)
+        found = self._found[key]
+        if found is None:
+            raise Reported
+        return found
+
+    def _fused(self, network: Network, span: Span) -> Network:
+        try:
+            return fused(network)
+        except SpecError as error:
+            cause = next(iter(error.diagnostics))
+            self._report.fail(
+                "expectation-failed",
+                "the deploy form of the spec cannot be made",
+                span,
+                "so nothing can be counted in it",
+                notes=[_told(cause, "fused")],
+                help="repair the component whose fused form does not fit, or leave the line out",
+            )
 
     def _network(self, size: Size | None, span: Span) -> Network:
         if size not in self._networks:
@@ -177,13 +196,17 @@ class _Counted:
                     f"the spec cannot be built at {size}",
                     span,
                     "so nothing can be counted there",
-                    notes=[Note(f"at {size}: {cause.message}{f' ({cause.label})' if cause.label else ''}", cause.span)],
+                    notes=[_told(cause, f"at {size}")],
                     help="name a size that fits, or leave the line out",
                 )
         network = self._networks[size]
         if network is None:
             raise Reported
         return network
+
+
+def _told(cause: Diagnostic, where: str) -> Note:
+    return Note(f"{where}: {cause.message}{f' ({cause.label})' if cause.label else ''}", cause.span)
 
 
 def _checked(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from archdsl.ir.counts import Closed, closed_form, short
 from archdsl.ir.fuse import fused
 from archdsl.ir.network import Network
@@ -52,6 +54,9 @@ def _last(level: str) -> str:
     return level.rpartition(".")[2]
 
 
-def counted(network: Network, quantity: str, rule: str) -> int:
-    """`params` or `flops` of a network by a rule."""
-    return by_rule(closed_form(fused(network) if is_fused(rule) else network), quantity, rule)
+def counted(network: Network, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Counts of a network by quantity, `params` or `flops`, and rule; each form of it is placed and added up once."""
+    wanted = tuple(wanted)
+    forms = dict.fromkeys(is_fused(rule) for _, rule in wanted)
+    closed = {fuse: closed_form(fused(network) if fuse else network) for fuse in forms}
+    return {(quantity, rule): by_rule(closed[is_fused(rule)], quantity, rule) for quantity, rule in wanted}

@@ -173,7 +173,7 @@ class Space:
     def within_budget(self, network: Network) -> bool:
         """Whether a network keeps every budget that names its size or none, by the closed form."""
         here = [budget for budget in self.budgets if budget.at in (None, network.image.size)]
-        counts = {key: counted(network, *key) for key in dict.fromkeys((budget.quantity, budget.rule) for budget in here)}
+        counts = counted(network, ((budget.quantity, budget.rule) for budget in here))
         return all(budget.holds(counts[budget.quantity, budget.rule]) for budget in here)
 
     def keeps_budgets(self, point: Point) -> bool:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 import archdsl
+from archdsl.components.map.dilated_reparam.spec import DilatedReparam
 from archdsl.ir.expect import bound
 from archdsl.lang.parse import parse_expression
-from archdsl.source.diagnostic import Report
+from archdsl.schema.defaults import with_defaults
+from archdsl.source.diagnostic import Report, SpecError
 from archdsl.source.text import Source
 from tests.ir.support import changed, diagnostics, only, told
+from tests.ir.test_fuse import BRANCHED
 
 COUNTED = archdsl.loads(changed())
 
@@ -73,6 +76,20 @@ def test_a_size_that_does_not_fit() -> None:
     found = only(text, "expectation-failed")
     assert found.span is not None and found.span.text == "72x72"
     assert found.message == "the spec cannot be built at 72x72" and "9x9" in found.notes[0].message
+
+
+def test_a_deploy_form_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "  expect params = 1M by fused\n  expect flops = 1M by deploy\n  stage s1"
+    text = BRANCHED.replace("  stage s1", lines, 1)
+    assert {found.slug for found in diagnostics(text)} == {"expectation-failed"}
+    monkeypatch.setattr(DilatedReparam, "fused", lambda self: with_defaults("conv", {"kernel": 1, "out": 3}))
+    (found,) = diagnostics(text)
+    assert (found.slug, found.span and found.span.text) == ("expectation-failed", "expect params = 1M by fused")
+    assert found.message == "the deploy form of the spec cannot be made"
+    assert found.notes[0].message.startswith("fused: ")
+    with pytest.raises(SpecError) as caught:
+        archdsl.loads(BRANCHED, fuse=True)
+    assert caught.value.diagnostics
 
 
 def test_many_sizes_are_refused() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 import archdsl
+from archdsl.ir import rules
 from archdsl.ir.counts import closed_form, params, short
 from archdsl.ir.digest import digest
 from archdsl.ir.fuse import fused
 from archdsl.ir.network import Network, PlacedStage, network_leaves, weights
-from archdsl.ir.rules import RULES, counted
+from archdsl.ir.rules import RULES
 from tests.ir.support import diagnostics, only
 
 BRANCHED = """\
@@ -28,6 +29,10 @@ arch branched {
   logits = main
 }
 """
+
+
+def counted(network: Network, quantity: str, rule: str) -> int:
+    return rules.counted(network, [(quantity, rule)])[quantity, rule]
 
 
 def test_fuses_every_component_and_keeps_the_rest() -> None:

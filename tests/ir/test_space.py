@@ -8,6 +8,7 @@ import pytest
 
 import archdsl
 from archdsl.ir.decisions import combinations
+from archdsl.ir.fuse import fused
 from archdsl.ir.space import Space
 from tests.ir.support import TINY, changed, diagnostics, field, stage, told
 
@@ -203,6 +204,17 @@ def test_budgets_are_exact_and_at_their_own_size() -> None:
     tight = space(over(f"budget flops <= {count} at 128x128", line))
     assert tight.within_budget(tight.base_network) and not tight.keeps_budgets(tight.base_point)
     assert not space(over(f"budget flops < {count}", line)).within_budget(network)
+
+
+def test_each_form_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archdsl.ir import rules
+
+    made = []
+    monkeypatch.setattr(rules, "fused", lambda network: made.append(network) or fused(network))
+    rows = [f"budget {quantity} <= 1T by {rule}" for quantity in ("params", "flops") for rule in rules.RULES]
+    found = space(over(*rows, "stage s1 { depth = 1..3 }"))
+    assert found.within_budget(found.base_network)
+    assert len(made) == 1
 
 
 def test_objectives() -> None:
