@@ -109,7 +109,7 @@ class ComponentSuite:
 
     def test_other_maps_are_computed_as_by_a_module_made_for_them(self, case: Case) -> None:
         spec = self._spec(case)
-        if spec.fixed():
+        if spec.fixed(case.x):
             return
         module, state = _stirred(self._module(case)).eval().double(), _state(spec, case.x)
         # with other weights a backbone refuses the map, as it does what the shape rule refuses
@@ -271,7 +271,7 @@ class ComponentSuite:
         module, made = self._module(case), self._module(case)
         for name, table in _tables(made.half().float()).items():
             assert torch.equal(table, _tables(module)[name]), (
-                f"the buffer `{name}` is rounded for good by `half()`: derive the module from `components.tables.Tabled`"
+                f"the buffer `{name}` is rounded for good by `half()`: derive the module from `archdsl.components.tables.Tabled`"
             )
 
     def test_runs_under_autocast(self, case: Case) -> None:
