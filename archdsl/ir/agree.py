@@ -58,7 +58,7 @@ class Agreement:
     def _named(self, placed: Placed) -> str:
         """The value of a part's size that it begins by reading; empty where there is none."""
         names = [read.value for read in first_reads(placed.part)]
-        return next((name for name in names if name and self.values[name].y.size == placed.y.size), "")
+        return next((name or "stem" for name in names if self.values[name].y.size == placed.y.size), "")
 
     def _written(self, placed: Placed, behind: str) -> str:
         """The text of a part with another behind it."""

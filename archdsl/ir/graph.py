@@ -64,7 +64,7 @@ def check_stem(arch: Arch, report: Report) -> None:
                 "graph-cycle",
                 "the stem is computed first, and can read no other value",
                 part.span,
-                f"`{part.value}` is a stage, a node or a head",
+                f"`{part.value}` is a stage, a node or a head" if part.value else "the stem reads itself here",
                 help="rename it if a component is meant here; what reads several values is a node or a stage's `from`",
             )
 
@@ -76,7 +76,8 @@ def order(arch: Arch, reads: dict[str, str], report: Report) -> list[str]:
     spans = {value.name: value.span for value in values.values()}
     needs: dict[str, dict[str, Span]] = {}
     for name, value in values.items():
-        needs[name] = {read.value: read.span for read in _needs(value)}
+        # the stem is there before all of them
+        needs[name] = {read.value: read.span for read in _needs(value) if read.value}
         if reads[name]:
             needs[name].setdefault(reads[name], spans[name])
     waits = {name: len(needed) for name, needed in needs.items()}

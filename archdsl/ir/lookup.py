@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from archdsl.ir.graph import shown_circle
 from archdsl.ir.habits import habit_name
-from archdsl.ir.model import READABLE, Place
+from archdsl.ir.model import READABLE, Model, Place
 from archdsl.ir.part import DropPath, Identity, Leaf, Origin, Read, walk_parts
 from archdsl.ir.values import Built, Function, Partial, Val, blame, relabelled
 from archdsl.lang import ast
@@ -81,9 +81,16 @@ def bound(env: Env, name: ast.Name) -> Val | None:
     model = env.context.model
     if word in model.stages or word in model.nodes or word in model.heads:
         return Val(Built(Read(word, span), 1), Origin(span))
+    if word == "stem" and _has_stem(model):
+        return Val(Built(Read("", span), 1), Origin(span))
     if env.block is not None and word in _SLOTS:
         missing_slot(env, _SLOTS[word], span)
     return None
+
+
+def _has_stem(model: Model) -> bool:
+    written = model.place.attributes.get("stem")
+    return written is not None and not (isinstance(written.value, ast.Name) and written.value.id == "none")
 
 
 def readable(env: Env, word: str) -> bool:
@@ -230,6 +237,14 @@ def unknown_name(env: Env, name: ast.Name) -> NoReturn:
             "no `classes`",
             notes=[Note(f"{env.where} asks for it", name.span)],
             help="write `classes = 1000`",
+        )
+    if word == "stem":
+        env.report.fail(
+            "unknown-name",
+            f"`{env.context.model.name}` has no stem",
+            name.span,
+            "there is nothing before the stages",
+            help="write `stem = ...` in the arch, or leave this out: what reads the image comes first",
         )
     # a let of some other stage, or a let that this stage lacks, is a name without a value here
     elsewhere = [

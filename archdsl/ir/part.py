@@ -94,7 +94,7 @@ class DropPath:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The value of a stage, node or head, at the start of a chain."""
+    """The value of a stage, node or head, at the start of a chain; "" is the stem."""
 
     value: str
     span: Span = field(compare=False)
@@ -103,7 +103,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """Bilinear interpolation of a map to the size of the map that a stage or node makes."""
+    """Bilinear interpolation of a map to the size of the map that a stage or node makes; "" is the stem."""
 
     value: str
     span: Span = field(compare=False)

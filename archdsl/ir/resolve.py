@@ -12,7 +12,7 @@ from archdsl.ir.attributes import attribute, count
 from archdsl.ir.evaluate import Context, DomainKey, Env
 from archdsl.ir.lookup import STRUCTURE
 from archdsl.ir.model import Model
-from archdsl.ir.part import Arch, Part, Read, Value, first_reads, walk_parts
+from archdsl.ir.part import Arch, Part, Read, Resize, Value, first_reads, walk_parts
 from archdsl.ir.preprocess import Preprocess
 from archdsl.ir.stages import StageResolver
 from archdsl.ir.values import Val, kind_of
@@ -242,6 +242,10 @@ class _Resolver:
             return Read(name or "head", head.span)
         part = self.top.part(attribute.value).part
         heads = {name or "head" for name in model.heads}
+        for read in walk_parts(part):
+            if isinstance(read, Read | Resize) and not read.value:
+                help = "read the stem in a head or a node"
+                self.report.fail("no-logits", "`logits` is made of heads", read.span, "this is the stem", help=help)
         if not first_reads(part) or not any(isinstance(p, Read) and p.value in heads for p in walk_parts(part)):
             self.report.fail(
                 "no-logits",

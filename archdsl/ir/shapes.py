@@ -100,6 +100,8 @@ class _Placer:
         graph.check_stem(arch, self.report)
         stem = self._section(arch.stem, arch.image, "stem") if arch.stem else None
         start = stem.y if stem else arch.image
+        if stem:
+            self.values[""] = stem
         self.traces[""] = self.trace
         reads = graph.given(arch)
         order = graph.order(arch, reads, self.report)
@@ -295,7 +297,7 @@ class _Placer:
 
     def _resize(self, part: Resize, x: FeatureMap) -> Placed:
         like = self.values[part.value].y
-        for here, words in ((x, "what comes in"), (like, f"`{part.value}`")):
+        for here, words in ((x, "what comes in"), (like, f"`{part.value or 'stem'}`")):
             if here.size is None or here.tokens:
                 self.report.fail(
                     "shape-mismatch",

@@ -32,9 +32,9 @@ def text(placed: Placed) -> str:
         case parts.DropPath():
             return "drop_path"
         case parts.Read(value=value):
-            return value
+            return value or "stem"
         case parts.Resize(value=value):
-            return f"resize({value})"
+            return f"resize({value or 'stem'})"
         case _:
             return "identity"
 
@@ -88,9 +88,9 @@ def outline(part: parts.Part, *, short: bool = True, kernels: bool = False, insi
         case parts.DropPath():
             return "drop_path"
         case parts.Read(value=value):
-            return value
+            return value or "stem"
         case parts.Resize(value=value):
-            return f"resize({value})"
+            return f"resize({value or 'stem'})"
         case _:
             return "identity"
 

@@ -49,6 +49,7 @@ def test_a_stage_reads_what_from_says() -> None:
         (changed("token = mixer }", "token = s2 }"), "s2"),
         (within("node a = a"), "a"),
         (changed("stem = ", "stem = s1 -> "), "s1"),
+        (changed("stem = ", "stem = stem -> "), "stem"),
     ],
 )
 def test_circles(text: str, guilty: str) -> None:
