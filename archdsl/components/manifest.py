@@ -138,7 +138,7 @@ MANIFEST: dict[str, tuple[Literal["token", "channel", "map"], str, str]] = {
     "mean": (
         "map",
         "archdsl.components.map.mean.spec:Mean",
-        "Mean over all positions; unlike `avgpool` it costs nothing by fvcore's rules.",
+        "Mean over all positions, or over all of a list of tokens; unlike `avgpool` it costs nothing by fvcore's rules.",
     ),
     "mlp": (
         "channel",
