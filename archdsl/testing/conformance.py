@@ -271,7 +271,7 @@ class ComponentSuite:
         module, made = self._module(case), self._module(case)
         for name, table in _tables(made.half().float()).items():
             assert torch.equal(table, _tables(module)[name]), (
-                f"the buffer `{name}` is rounded for good by `half()`: derive the module from `archdsl.components.tables.Tabled`"
+                f"the buffer `{name}` is rounded for good by `half()`: derive from `archdsl.components.tables.Tabled`"
             )
 
     def test_runs_under_autocast(self, case: Case) -> None:
