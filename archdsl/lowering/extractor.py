@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.ir.network import Network
-from archdsl.ir.part import Read, Value
+from archdsl.ir.part import Chain, Leaf, Part, Read, Value
 from archdsl.ir.reach import reached
 from archdsl.ir.shapes import place
 from archdsl.ir.unplace import NOWHERE, unplaced
@@ -17,6 +17,7 @@ from archdsl.lowering.images import Images
 from archdsl.lowering.level import Level, run, set_recompute
 from archdsl.lowering.module import Backbone
 from archdsl.lowering.plan import plan
+from archdsl.schema.defaults import with_defaults
 from archdsl.schema.units import FeatureMap
 from archdsl.source.diagnostic import Diagnostic, Report, SpecError
 from archdsl.source.record import replace
@@ -105,7 +106,10 @@ def chosen(network: Network, names: Sequence[str]) -> tuple[Feature, ...]:
 def ending_at(network: Network, names: Sequence[str]) -> Network:
     """A network of the stages and nodes named, which read no others; the last of them is what it returns."""
     arch = unplaced(network, lambda part: part)
-    last = Read(names[-1], NOWHERE)
+    last: Part = Read(names[-1], NOWHERE)
+    if network.values[names[-1]].y.positions > 1:
+        # logits are a vector
+        last = Chain((last, Leaf(with_defaults("mean", {}), NOWHERE)), NOWHERE)
     kept = replace(
         arch,
         classes=None,
