@@ -25,7 +25,7 @@ class Images:
         self.image = network.image
         self._arch = unplaced(network, _bare)
         self._weights = weights(network)
-        self._fixed = any(leaf.leaf.fixed() for _, leaf in network_leaves(network))
+        self._fixed = any(leaf.leaf.fixed(leaf.x) for _, leaf in network_leaves(network))
         self._refused: dict[FeatureMap, str] = {}
 
     def network(self) -> Network:

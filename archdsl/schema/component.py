@@ -71,8 +71,8 @@ class Component:
         """Names of weights of one axis, or biases, that are published to be trained with weight decay."""
         return ()
 
-    def fixed(self) -> bool:
-        """Whether the module works only on maps of the size it was made for, such as one that holds a table of positions."""
+    def fixed(self, x: FeatureMap) -> bool:
+        """Whether a module for maps `x` works only on maps of that size, such as one that holds a table of positions."""
         return False
 
     def grids(self, x: FeatureMap) -> Mapping[str, Grid]:

@@ -49,6 +49,18 @@ def test_padded_maps_of_any_size() -> None:
     assert model(images(3, 61, 59)).shape == (2, 10)
 
 
+@pytest.mark.parametrize(("add", "fits"), [("gelu", True), ("class_token", False)])
+def test_the_patches_of_a_map_are_a_map_of_any_size(add: str, fits: bool) -> None:
+    text = ROUTED.replace("head = mean", f'head = {add} -> select("patches") -> mean')
+    text = text.replace("routing(topk = 1, regions = 7x7, head_dim = 8)", "attention(heads = 2)")
+    model = archdsl.build(archdsl.loads(text))
+    if fits:
+        assert model(images(3, 60, 68)).shape == (2, 10)
+    else:
+        with pytest.raises(ValueError, match=r"build it with input=\(3, 60, 68\)"):
+            model(images(3, 60, 68))
+
+
 @pytest.mark.parametrize("of", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 def test_copies_refuse_as_well(of: object) -> None:
     model = of(archdsl.build(archdsl.loads(ROUTED)))  # type: ignore[operator]

@@ -32,7 +32,7 @@ class PositionTable(Component):
     def grids(self, x: FeatureMap) -> Mapping[str, Grid]:
         return {"weight": Grid(x.size, extra=x.extra)} if x.size is not None else {}
 
-    def fixed(self) -> bool:
+    def fixed(self, x: FeatureMap) -> bool:
         return True
 
     def cost(self, x: FeatureMap) -> Cost:

@@ -36,6 +36,6 @@ class Select(Component):
         )
         return x.with_size(None).with_tokens(*found)
 
-    def fixed(self) -> bool:
-        # a list of tokens does not say the shape of its grid
-        return self.tokens == "patches"
+    def fixed(self, x: FeatureMap) -> bool:
+        # a list of tokens does not say the shape of its grid; a map does
+        return self.tokens == "patches" and bool(x.tokens)

@@ -43,7 +43,7 @@ class BottleneckAttention(Component):
             "pos_embed.width_rel": (2 * x.size.width - 1, d),
         }
 
-    def fixed(self) -> bool:
+    def fixed(self, x: FeatureMap) -> bool:
         return True
 
     def cost(self, x: FeatureMap) -> Cost:
