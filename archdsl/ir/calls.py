@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import lcm
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from archdsl.ir import values
 from archdsl.ir.complete import composed
@@ -227,11 +228,11 @@ def _resize(env: Env, call: ast.Call, arguments: list[ast.Expr]) -> Val:
             help=(f"did you mean `{near}`?" if (near := closest(written.id, values)) else there),
         )
     val = env.evaluate(written)
-    if not isinstance(val.value, Built) or not isinstance(val.value.part, Read):
+    read = val.value.part if isinstance(val.value, Built) else None
+    if not isinstance(read, Read):
         label = f"this is {kind_of(val.value)}"
         env.report.fail("wrong-type", "`resize` takes a stage or a node", written.span, label, help=there)
-    built = val.value
-    return Val(Built(Resize(built.part.value, call.span), 1), Origin(call.span))
+    return Val(Built(Resize(read.value, call.span), 1), Origin(call.span))
 
 
 def _cycle(env: Env, call: ast.Call, arguments: list[ast.Expr]) -> Val:
@@ -287,7 +288,30 @@ def _preprocess(env: Env, call: ast.Call) -> Preprocess:
     found = {name: values.coerce(fields[name], val, "normalize", env.report) for name, val in given.items()}
     if any(number <= 0 for number in found.get("std", ())):
         env.report.fail("out-of-bounds", "a deviation is more than 0", given["std"].span, help="give one for each channel")
+    _warn_of_bytes(env, given, found)
+    if found.get("fit") == "stretch" and found.setdefault("crop_ratio", 1.0) != 1:
+        env.report.fail(
+            "out-of-bounds",
+            "`crop_ratio` is 1 where images are stretched",
+            given["crop_ratio"].span,
+            "nothing is cropped",
+            notes=[Note("stretched here", given["fit"].span)],
+            help='leave it out, or write `fit = "crop"`',
+        )
     return Preprocess(**{name: found.get(name, entry.default) for name, entry in fields.items()})
+
+
+def _warn_of_bytes(env: Env, given: Mapping[str, Val], found: Mapping[str, Any]) -> None:
+    """Say so where `mean` and `std` are those of values from 0 to 255."""
+    for name in ("mean", "std"):
+        numbers = found.get(name, ())
+        if any(not 0 <= number <= 1 for number in numbers):
+            label, help = "no value of an image is below 0", "the mean is subtracted, so it is positive"
+            if max(numbers) > 1:
+                divided = ", ".join(f"{number / 255:.3g}" for number in numbers)
+                label, help = "images are not of 0 to 255 here", f"over 255 it is `{name} = [{divided}]`"
+            message = f"`{name}` is for values from 0 to 1"
+            env.report.warn("preprocess-range", message, given[name].span, label, help=help)
 
 
 def drop_probability(env: Env, val: Val) -> float:

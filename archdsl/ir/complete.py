@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from archdsl.ir import values
+from archdsl.ir.lookup import means_nothing
 from archdsl.ir.part import Leaf, Origin, Part
 from archdsl.ir.values import Built, Function, Partial, Val, blame, kind_of
 from archdsl.lang import ast
@@ -85,7 +86,7 @@ def _default(env: Env, entry: Field, component: str, span: Span, origin: Origin,
         written = next((p.attributes[default.attribute] for p in env.places if default.attribute in p.attributes), None)
         if written is None:
             return default.otherwise
-        value = env.evaluate(written.value).value
+        value = None if means_nothing(env, written.value) else env.evaluate(written.value).value
         if value not in (entry.choices or ()):
             # told of the arch, once
             raise Reported

@@ -211,6 +211,13 @@ def missing_slot(env: Env, slot: Slot, span: Span) -> NoReturn:
     )
 
 
+def means_nothing(env: Env, expr: ast.Expr) -> bool:
+    """Whether an expression is a name, or the call of one, that neither stands for anything here nor is a component."""
+    name = expr.callee if isinstance(expr, ast.Call) else expr
+    known = isinstance(name, ast.Name) and name.id in {*visible(env), *CONSTANTS, *STRUCTURE, *registry.names()}
+    return isinstance(name, ast.Name) and not known
+
+
 def visible(env: Env) -> set[str]:
     """Every name that could stand here."""
     model = env.context.model

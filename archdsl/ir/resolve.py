@@ -10,7 +10,7 @@ from typing import NoReturn
 from archdsl.ir.attempt import Attempt
 from archdsl.ir.attributes import attribute, count
 from archdsl.ir.evaluate import Context, DomainKey, Env
-from archdsl.ir.lookup import STRUCTURE
+from archdsl.ir.lookup import STRUCTURE, means_nothing
 from archdsl.ir.model import Model
 from archdsl.ir.part import Arch, Part, Read, Resize, Value, first_reads, walk_parts
 from archdsl.ir.preprocess import Preprocess
@@ -139,15 +139,20 @@ class _Resolver:
 
     def _init(self) -> None:
         """How convolutions start is looked at where it is written, also if no convolution asks for it."""
-        val = attribute(self.top, "init")
-        if val is not None and val.value not in STARTS:
-            known = ", ".join(f'"{choice}"' for choice in STARTS)
+        written = self.top.places[0].attributes.get("init")
+        if written is None:
+            return
+        nothing = means_nothing(self.top, written.value)
+        val = None if nothing else self.top.evaluate(written.value)
+        if val is None or val.value not in STARTS:
+            *most, last = (f'"{choice}"' for choice in STARTS)
+            bare = written.value.span.text in STARTS
             self.report.fail(
                 "unknown-choice",
-                f"`init` is how convolutions start: {known}",
-                val.span,
-                f"this is {kind_of(val.value)}",
-                help='leave it out for PyTorch\'s rule, or write `init = "fan_out"`',
+                "`init`, how convolutions start, is one of three texts",
+                val.span if val else written.value.span,
+                f"{'in quotes: ' * bare}{', '.join(most)} or {last}",
+                help='leave it out for PyTorch\'s rule, "uniform"; `archdsl explain init` tells the others',
             )
 
     def _preprocess(self, channels: int | None) -> Preprocess | None:

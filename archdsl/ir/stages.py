@@ -10,10 +10,12 @@ from archdsl.ir.attempt import Attempt
 from archdsl.ir.attributes import attribute, count
 from archdsl.ir.calls import bind, drop_probability
 from archdsl.ir.evaluate import Context, Env
+from archdsl.ir.lookup import means_nothing
 from archdsl.ir.model import Place
 from archdsl.ir.part import Block, DropPath, Line, Origin, Part, Stage, walk_parts
 from archdsl.ir.values import Ramp, kind_of
 from archdsl.lang import ast
+from archdsl.schema import registry
 from archdsl.source import limits
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
@@ -60,6 +62,18 @@ class StageResolver:
         return rates
 
     def _schedule(self, env: Env) -> Ramp | float | None:
+        written = next((p.attributes["drop_path"].value for p in env.places if "drop_path" in p.attributes), None)
+        if isinstance(written, ast.Call) and isinstance(written.callee, ast.Name):
+            name = written.callee.id
+            # what a component wants for itself says nothing of a schedule
+            if means_nothing(env, written) or (name in registry.names() and env.bound(written.callee) is None):
+                self.report.fail(
+                    "wrong-type",
+                    "`drop_path` is a number or a schedule, `ramp(rate)`",
+                    written.span,
+                    f"`{name}` is {'a component' if name in registry.names() else 'neither'}",
+                    help="write `drop_path = ramp(0.1)`: from 0 in the first block to 0.1 in the last",
+                )
         val = attribute(env, "drop_path")
         if val is None or val.value is None:
             return None

@@ -40,11 +40,20 @@ def test_a_let_of_this_name_is_something_else() -> None:
     assert len(archdsl.loads(text).network.values["s1"].blocks) == 3
 
 
-@pytest.mark.parametrize("init", ['"fan"', "3", "gelu", "none"])
+@pytest.mark.parametrize("init", ['"fan"', "3", "gelu", "none", "trunc_normal", "normal", '"kaiming"', "kaiming(0.1)"])
 def test_what_is_wrong_is_one_error(init: str) -> None:
     with pytest.raises(archdsl.SpecError) as caught:
         archdsl.loads(_with(init))
-    assert [found.slug for found in caught.value.diagnostics] == ["unknown-choice"]
+    (found,) = caught.value.diagnostics
+    assert found.slug == "unknown-choice"
+    assert found.span is not None and found.span.text == init
+    quotes = "in quotes: " if init == "normal" else ""
+    assert found.label == f'{quotes}"uniform", "fan_out" or "normal"'
+
+
+def test_a_let_may_say_it() -> None:
+    text = _with("start").replace("let width = 32", 'let width = 32\n  let start = "normal"')
+    assert archdsl.loads(text).hash == archdsl.loads(_with('"normal"')).hash
 
 
 def test_it_is_written_out() -> None:

@@ -15,7 +15,7 @@ def _with(line: str) -> str:
 
 def test_unwritten_fields_are_those_of_imagenet() -> None:
     found = archdsl.loads(_with("preprocess = normalize(crop_ratio = 0.96)")).network.preprocess
-    assert found == Preprocess((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bicubic", 0.96)
+    assert found == Preprocess((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bicubic", 0.96, "crop")
     assert archdsl.loads(TINY).network.preprocess is None
 
 
@@ -33,7 +33,7 @@ def test_it_is_no_part_of_the_network() -> None:
 
 def test_it_is_written_out() -> None:
     text = archdsl.loads(_with("preprocess = normalize(mean = [0.5, 0.5, 0.5])")).canonical
-    assert archdsl.loads(text).network.preprocess == Preprocess((0.5, 0.5, 0.5), (0.229, 0.224, 0.225), "bicubic", 0.875)
+    assert archdsl.loads(text).network.preprocess == Preprocess((0.5, 0.5, 0.5), (0.229, 0.224, 0.225), "bicubic", 0.875, "crop")
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,8 @@ def test_it_is_written_out() -> None:
         ("preprocess = normalize(mean = 0.5)", "wrong-type"),
         ("preprocess = normalize(mean = [gelu])", "wrong-type"),
         ('preprocess = normalize(interpolation = "cubic")', "unknown-choice"),
+        ('preprocess = normalize(fit = "pad")', "unknown-choice"),
+        ('preprocess = normalize(fit = "stretch", crop_ratio = 0.9)', "out-of-bounds"),
         ("preprocess = normalize(crop_ratio = 1, crop_ratio = 1)", "duplicate-name"),
         ("preprocess = normalize", "missing-field"),
         ("preprocess = gelu", "wrong-type"),
@@ -56,6 +58,34 @@ def test_what_is_wrong_is_one_error(line: str, slug: str) -> None:
     with pytest.raises(archdsl.SpecError) as caught:
         archdsl.loads(_with(line))
     assert [found.slug for found in caught.value.diagnostics] == [slug]
+
+
+def test_images_that_are_stretched() -> None:
+    for line in ('normalize(fit = "stretch")', 'normalize(crop_ratio = 1.0, fit = "stretch")'):
+        spec = archdsl.loads(_with(f"preprocess = {line}"))
+        found = spec.network.preprocess
+        assert found == Preprocess((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bicubic", 1.0, "stretch")
+        assert str(found).startswith("bicubic, stretched to the input, mean")
+        assert found.as_json()["fit"] == "stretch"
+        assert archdsl.loads(spec.canonical).network.preprocess == found
+    assert archdsl.load("@transnext_small_384").network.preprocess == found
+
+
+@pytest.mark.parametrize(
+    ("line", "guilty", "help"),
+    [
+        ("mean = [123.675, 116.28, 103.53]", "[123.675, 116.28, 103.53]", "over 255 it is `mean = [0.485, 0.456, 0.406]`"),
+        ("std = [58.395, 57.12, 57.375]", "[58.395, 57.12, 57.375]", "over 255 it is `std = [0.229, 0.224, 0.225]`"),
+        ("mean = [-0.5, 0.5, 0.5]", "[-0.5, 0.5, 0.5]", "so it is positive"),
+    ],
+)
+def test_numbers_for_values_up_to_255_are_warned_of(line: str, guilty: str, help: str) -> None:
+    spec = archdsl.loads(_with(f"preprocess = normalize({line})"))
+    (found,) = spec.diagnostics
+    assert (found.slug, found.severity) == ("preprocess-range", "warning")
+    assert found.span is not None and found.span.text == guilty
+    assert help in found.help
+    assert archdsl.loads(_with("preprocess = normalize(mean = [0, 0, 0], std = [1, 1, 1])")).diagnostics == ()
 
 
 def test_another_number_of_channels_leaves_it_aside() -> None:

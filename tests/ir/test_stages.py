@@ -60,10 +60,20 @@ def test_no_drop_path_and_one_block() -> None:
         ("ramp(0.1, endpont = false)", "unknown-field", "endpont"),
         ("ramp(0.1, rate = 0.2)", "duplicate-name", "rate"),
         ("ramp(0.1, endpoint = 1)", "wrong-type", "1"),
+        # that it is no schedule comes before what is wrong with its own fields
+        ("linear(0, 0.1)", "wrong-type", "linear(0, 0.1)"),
+        ("linspace(0, 0.1)", "wrong-type", "linspace(0, 0.1)"),
     ],
 )
 def test_wrong_drop_paths(written: str, slug: str, guilty: str) -> None:
     assert told(changed("ramp(0.1)", written)) == [(slug, guilty)]
+
+
+def test_a_schedule_may_be_a_let() -> None:
+    text = changed(
+        "drop_path = ramp(0.1)", "drop_path = rise(0.1)", "  let width", "  let rise(rate) = ramp(rate)\n  let width"
+    )
+    assert rates(network(text)) == rates(network(changed()))
 
 
 def test_drop_path_is_written_where_a_line_has_no_residual() -> None:
