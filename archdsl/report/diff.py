@@ -9,6 +9,7 @@ from archdsl.ir.decisions import Decision
 from archdsl.ir.network import Network, Placed, PlacedBlock, PlacedStage, leaves
 from archdsl.report.parts import outline, over_blocks, slot, text
 from archdsl.report.written import fields, written_component
+from archdsl.schema.field import FromArch
 from archdsl.source.record import dataclass, replace
 
 _NOTHING = "nothing"
@@ -202,8 +203,14 @@ def _part(placed: Placed | None, path: str) -> Iterator[tuple[str, _Fact]]:
 def _fact(leaf: Placed) -> _Fact:
     schema = leaf.leaf.schema
     every = fields(leaf.leaf, [field.name for field in schema.fields])
+    # what the arch has for all of them may be another one on either side
+    of_arch = [
+        field.name
+        for field in schema.fields
+        if isinstance(field.default, FromArch) and getattr(leaf.leaf, field.name) != field.default.otherwise
+    ]
     # by its fields, not by its text: a default that is written out changes nothing
-    return _Fact(written_component(leaf.leaf), schema.name, tuple(every.items()))
+    return _Fact(written_component(leaf.leaf, of_arch), schema.name, tuple(every.items()))
 
 
 def _layout(block: PlacedBlock, *, short: bool) -> str:

@@ -243,3 +243,37 @@ def test_differences() -> None:
     assert difference(1000, 1500) == "+500 (+50.0 %)"
     assert difference(2_000_000, 1_000_000) == "-1_000_000 (-50.0 %)"
     assert difference(0, 5) == "+5"
+
+
+STARTED = """
+arch started {
+  input   = 3x32x32
+  classes = 10
+  init    = "fan_out"
+  layout { then token }
+  stem = conv(4x4, out = 16, stride = 4)
+  stage s1 { dim = 16, depth = 2, token = cycle(conv(3x3, init = "normal"), gelu -> conv(1x1)) }
+  head = mean -> linear(classes)
+}
+"""
+
+
+def test_how_a_convolution_starts_is_told_where_its_call_says_it() -> None:
+    network = api.loads(STARTED).network
+    stage = network.values["s1"]
+    assert isinstance(stage, PlacedStage)
+    assert slot(stage.blocks[0], "token") == 'conv(3x3, out = 16, init = "normal")'
+    # what the arch says of all is not repeated
+    assert slot(stage.blocks[1], "token") == "gelu -> conv(1x1, out = 16)"
+    assert network.stem is not None
+    assert text(network.stem) == "conv(4x4, out = 16, stride = 4)"
+
+
+def test_how_convolutions_start_is_compared_among_mixers_of_several_kinds() -> None:
+    mixed = STARTED.replace("gelu -> conv(1x1)", "dwconv(3x3)")
+    before, written = api.loads(mixed).network, mixed.replace("dwconv(3x3)", 'dwconv(3x3, init = "fan_out")')
+    assert changes(before, api.loads(written).network) == []
+    (change,) = changes(before, api.loads(mixed.replace('"normal"', '"uniform"')).network)
+    assert change.path == "s1.token"
+    assert (change.before or "").startswith('cycle(conv(3x3, out = 16, init = "normal"), ')
+    assert (change.after or "").startswith("cycle(conv(3x3, out = 16), ")
