@@ -56,12 +56,8 @@ def place(arch: Arch, report: Report, *, work: Work | None = None, advise: bool 
             sizes = fitting_inputs(arch.image.size, partial(_fits, arch, trials))
             work.rejoin(trials)
             if sizes:
-                nearest = (
-                    "the nearest inputs that fit everywhere are "
-                    if len(sizes) > 1
-                    else "the nearest input that fits everywhere is "
-                )
-                nearest += " and ".join(map(str, sizes))
+                which = "inputs that fit everywhere are" if len(sizes) > 1 else "input that fits everywhere is"
+                nearest = f"the nearest {which} {' and '.join(map(str, sizes))}"
                 diagnostic = replace(diagnostic, help=f"{diagnostic.help}; {nearest}" if diagnostic.help else nearest)
         report.add(diagnostic)
     return network
