@@ -12,6 +12,7 @@ from archdsl.ir.decisions import Decision, decisions_of
 from archdsl.ir.evaluate import Context, Env
 from archdsl.ir.model import Model, Place
 from archdsl.ir.stages import StageResolver
+from archdsl.ir.preprocess import Preprocess
 from archdsl.ir.values import Partial, Val, kind_of, show_number
 from archdsl.lang import ast
 from archdsl.schema.component import Component
@@ -25,6 +26,8 @@ from archdsl.source.text import Span
 Step = tuple[str, Span]
 # of many drop rates or names so many are told
 _SHOWN = 24
+# rates of blocks that are told one by one
+_RATES = 8
 
 
 def explain(model: Model, path: str, report: Report) -> list[Step]:
@@ -181,7 +184,9 @@ class _Explainer:
             return [(f"{self.path} is {text}", written.span)]
         if self._decisions():
             return [(f"{self.path} is {text}", written.span), *self._open()]
-        shown = ", ".join(f"{rate:.4g}" for rate in rates[:_SHOWN]) + (", ..." if len(rates) > _SHOWN else "")
+        told = [f"{rate:.4g}" for rate in rates]
+        # they rise evenly, or are all the same
+        shown = ", ".join(told if len(told) <= _RATES else [*told[:2], "...", told[-1]])
         return [(f"{self.path} is {shown}, block by block, by {text}", written.span)]
 
     def _decisions(self) -> list[Decision]:
@@ -219,6 +224,8 @@ class _Explainer:
 
 def _shown(val: Val) -> str:
     value = val.value
+    if isinstance(value, Preprocess):
+        return str(value)
     return _plain(value) if value is None or isinstance(value, bool | int | float | Fraction | tuple | str) else kind_of(value)
 
 

@@ -251,9 +251,10 @@ class Library:
                 "no such file" if not real.exists() else "not a file",
                 help=f"did you mean `{instead}`?" if instead else "the path is relative to the importing file",
             )
-        # the name readers see stays relative, as the files were given
-        shown = folder.joinpath(*parts)
-        return self._checked(Path(os.path.normpath(shown)), root, span, text)
+        # the name readers see stays relative, as the files were given; below a packaged spec it is that of a call
+        shown = Path(os.path.normpath(folder.joinpath(*parts)))
+        packaged = loaded.file.source.name.startswith("@") and shown.parent == packaged_specs()
+        return self._checked(shown, root, span, f"@{shown.stem}" if packaged else text)
 
     def _packaged_path(self, name: str, span: Span) -> Path:
         if name not in packaged_names():

@@ -54,3 +54,14 @@ def test_unknown_paths(path: str) -> None:
         archdsl.loads(changed()).explain(path)
     assert [d.slug for d in caught.value.diagnostics] == ["unknown-name"]
     assert "\x1b" not in str(caught.value)
+
+
+def test_long_stages_and_imported_files_are_told_in_short() -> None:
+    spec = archdsl.load("@transnext_small_384")
+    ((rates, _),) = spec.explain("s3.drop_path")
+    assert rates == "s3.drop_path is 0.1944, 0.2139, ..., 0.6028, block by block, by `ramp(0.7)`"
+    ((images, _),) = spec.explain("preprocess")
+    assert images.startswith("preprocess is bicubic, stretched to the input, mean [0.485, ")
+    # what a packaged spec imports is called as the spec is
+    (written, hop) = archdsl.load("@moat_0").explain("s3.dim")
+    assert [step[1].source.name for step in (written, hop)] == ["@tiny_moat_0", "@moat_0"]

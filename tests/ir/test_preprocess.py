@@ -33,7 +33,8 @@ def test_it_is_no_part_of_the_network() -> None:
 
 def test_it_is_written_out() -> None:
     text = archdsl.loads(_with("preprocess = normalize(mean = [0.5, 0.5, 0.5])")).canonical
-    assert archdsl.loads(text).network.preprocess == Preprocess((0.5, 0.5, 0.5), (0.229, 0.224, 0.225), "bicubic", 0.875, "crop")
+    found = Preprocess((0.5, 0.5, 0.5), (0.229, 0.224, 0.225), "bicubic", 0.875, "crop")
+    assert archdsl.loads(text).network.preprocess == found
 
 
 @pytest.mark.parametrize(
