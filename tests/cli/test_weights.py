@@ -14,27 +14,9 @@ import archdsl
 from archdsl.checkpoints import packaged_layouts
 from archdsl.cli.main import main
 from archdsl.lowering.weights import official_state
+from tests.lowering import tables
 
-SPEC = """\
-arch tiny {
-  input   = 3x8x8
-  classes = 2
-  layout { residual layernorm -> token }
-  stem = conv(4x4, out = 4, stride = 4) -> position_table
-  stage s1 { dim = 4, depth = 1, token = attention(heads = 2) }
-  head = mean -> linear(classes)
-}
-"""
-KEYS = """\
-keys:
-  patch: stem.conv
-  pos_embed: stem.position_table.weight
-  blocks.{i}.norm: stages.s1.{i}.layernorm
-  blocks.{i}.attn: stages.s1.{i}.token
-  head: head.linear
-shapes:
-  pos_embed: 1 (h w) c
-"""
+SPEC = tables.text("3x8x8", classes=2)
 TO_OWN = ["weights", "tiny.arch", "-i", "tiny.pth", "-o", "own.safetensors", "--layout", "own"]
 Captured = pytest.CaptureFixture[str]
 
@@ -43,7 +25,7 @@ Captured = pytest.CaptureFixture[str]
 def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
     monkeypatch.chdir(tmp_path)
     Path("tiny.arch").write_text(SPEC)
-    Path("tiny.keys.yaml").write_text(KEYS)
+    Path("tiny.keys.yaml").write_text(tables.KEYS)
     state = official_state(archdsl.build("tiny.arch", seed=3).state_dict(), Path("tiny.keys.yaml"))
     torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}}, "tiny.pth")
     return state
@@ -82,7 +64,7 @@ def test_both_layouts_tell_their_own_number_of_tensors(official: dict[str, torch
     pieces = "".join(f"  blocks.{{i}}.{part}: stages.s1.{{i}}.token.qkv[{at}/3]\n" for at, part in enumerate("qkv"))
     proj = "  blocks.{i}.attn.proj: stages.s1.{i}.token.proj\n"
     whole = "  blocks.{i}.attn: stages.s1.{i}.token\n"
-    Path("tiny.keys.yaml").write_text(KEYS.replace(whole, pieces + proj) + "ignore:\n  - seen\n")
+    Path("tiny.keys.yaml").write_text(tables.KEYS.replace(whole, pieces + proj) + "ignore:\n  - seen\n")
     assert main(TO_OWN) == 0
     own = len(load_file("own.safetensors"))
     assert own == len(official) - 4

@@ -23,28 +23,10 @@ from archdsl.lowering.weights import Recognised, convert_weights, load_weights, 
 from archdsl.schema.grid import Grid
 from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Diagnostic, SpecError
+from tests.lowering import tables
 
-TEXT = """\
-arch tiny {
-  input   = 3x16x24
-  classes = 5
-  layout { residual layernorm -> token }
-  stem = conv(4x4, out = 4, stride = 4) -> position_table
-  stage s1 { dim = 4, depth = 1, token = attention(heads = 2) }
-  head = mean -> linear(classes)
-}
-"""
-KEYS = """\
-keys:
-  patch: stem.conv
-  pos_embed: stem.position_table.weight
-  blocks.{i}.norm: stages.s1.{i}.layernorm
-  blocks.{i}.attn: stages.s1.{i}.token
-  head: head.linear
-shapes:
-  pos_embed: 1 (h w) c
-  patch.weight: o i (h w)
-"""
+TEXT = tables.text("3x16x24", classes=5)
+KEYS = f"{tables.KEYS}  patch.weight: o i (h w)\n"
 KEYMAP = keymap_from_text(KEYS)
 
 
