@@ -11,8 +11,8 @@ from archdsl.ir.complete import finish
 from archdsl.ir.decisions import Decision, decisions_of
 from archdsl.ir.evaluate import Context, Env
 from archdsl.ir.model import Model, Place
-from archdsl.ir.stages import StageResolver
 from archdsl.ir.preprocess import Preprocess
+from archdsl.ir.stages import StageResolver
 from archdsl.ir.values import Partial, Val, kind_of, show_number
 from archdsl.lang import ast
 from archdsl.schema.component import Component

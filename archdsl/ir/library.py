@@ -253,8 +253,8 @@ class Library:
             )
         # the name readers see stays relative, as the files were given; below a packaged spec it is that of a call
         shown = Path(os.path.normpath(folder.joinpath(*parts)))
-        packaged = loaded.file.source.name.startswith("@") and shown.parent == packaged_specs()
-        return self._checked(shown, root, span, f"@{shown.stem}" if packaged else text)
+        beside = loaded.file.source.name.startswith("@") and shown.parent == packaged_specs()
+        return self._checked(shown, root, span, f"@{shown.stem}" if beside else text)
 
     def _packaged_path(self, name: str, span: Span) -> Path:
         if name not in packaged_names():
