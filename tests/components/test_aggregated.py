@@ -14,6 +14,7 @@ from archdsl.schema.units import FeatureMap, Size
 from archdsl.testing.case import Case, resolved
 from archdsl.testing.conformance import ComponentSuite
 from archdsl.testing.site import Refused, shape_at
+from tests.components.stirred import stirred
 
 _STATE = (
     *("temperature", "query_embedding", "local_bias", "learnable_tokens", "learnable_bias"),
@@ -88,21 +89,6 @@ def _by_loops(m: Any, x: Tensor, spec: Any) -> Tensor:
     return out
 
 
-def _made(spec: Any, x: FeatureMap) -> Any:
-    """A module of double precision, its tables too, with weights far from zero."""
-    torch.manual_seed(3)
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        module = instantiate(spec, x)
-    finally:
-        torch.set_default_dtype(default)
-    with torch.no_grad():
-        for value in module.parameters():
-            value.normal_(0, 0.5)
-    return module
-
-
 @pytest.mark.parametrize(
     ("size", "fields"),
     [
@@ -115,7 +101,7 @@ def _made(spec: Any, x: FeatureMap) -> Any:
 def test_is_one_softmax_over_neighbours_and_cells(size: tuple[int, int], fields: dict[str, object]) -> None:
     x = FeatureMap(12, Size(*size))
     spec = resolved("aggregated", fields, x)
-    module = _made(spec, x)
+    module = stirred(lambda: instantiate(spec, x))
     with torch.no_grad():
         images = torch.randn(2, *x.shape, dtype=torch.float64)
         expected = torch.stack([_by_loops(module, image, spec) for image in images])
@@ -126,7 +112,7 @@ def test_is_one_softmax_over_neighbours_and_cells(size: tuple[int, int], fields:
 def test_another_size_gives_what_a_module_of_that_size_gives(pretrain: Size | None) -> None:
     x, other = FeatureMap(4, Size(6, 4)), FeatureMap(4, Size(5, 8))
     spec = resolved("aggregated", {"reduction": 2, "head_dim": 2, "pretrain": pretrain}, x)
-    module, fresh = _made(spec, x), _made(spec, other)
+    module, fresh = (stirred(lambda at=at: instantiate(spec, at)) for at in (x, other))
     images = torch.randn(2, *other.shape, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(module(images), fresh(images), rtol=1e-12, atol=1e-12)

@@ -14,6 +14,7 @@ from archdsl.schema.units import FeatureMap, Size
 from archdsl.testing.case import Case, resolved
 from archdsl.testing.conformance import ComponentSuite
 from archdsl.testing.site import Refused, shape_at
+from tests.components.stirred import stirred
 
 _STATE = (
     *("temperature", "query_embedding", "qkv.weight", "qkv.bias", "proj.weight", "proj.bias"),
@@ -48,27 +49,12 @@ def _by_loops(m: Any, x: Tensor, d: int) -> Tensor:
     return (out @ m.proj.weight.T + m.proj.bias).T.reshape(channels, height, width)
 
 
-def _made(spec: Any, x: FeatureMap) -> Any:
-    """A module of double precision, its tables too, with weights far from zero."""
-    torch.manual_seed(3)
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        module = instantiate(spec, x)
-    finally:
-        torch.set_default_dtype(default)
-    with torch.no_grad():
-        for value in module.parameters():
-            value.normal_(0, 0.5)
-    return module
-
-
 @pytest.mark.parametrize(
     ("size", "head_dim", "pretrain"), [((3, 5), 4, None), ((4, 2), 12, Size(7, 7)), ((1, 6), 3, Size(2, 9)), ((1, 1), 6, None)]
 )
 def test_is_a_sum_over_positions(size: tuple[int, int], head_dim: int, pretrain: Size | None) -> None:
     x = FeatureMap(12, Size(*size))
-    module = _made(resolved("cosine_attention", {"head_dim": head_dim, "pretrain": pretrain}, x), x)
+    module = stirred(lambda: instantiate(resolved("cosine_attention", {"head_dim": head_dim, "pretrain": pretrain}, x), x))
     with torch.no_grad():
         images = torch.randn(2, *x.shape, dtype=torch.float64)
         expected = torch.stack([_by_loops(module, image, head_dim) for image in images])
@@ -79,7 +65,7 @@ def test_is_a_sum_over_positions(size: tuple[int, int], head_dim: int, pretrain:
 def test_another_size_gives_what_a_module_of_that_size_gives(pretrain: Size | None) -> None:
     x, other = FeatureMap(4, Size(6, 4)), FeatureMap(4, Size(5, 8))
     spec = resolved("cosine_attention", {"head_dim": 2, "pretrain": pretrain}, x)
-    module, fresh = _made(spec, x), _made(spec, other)
+    module, fresh = (stirred(lambda at=at: instantiate(spec, at)) for at in (x, other))
     images = torch.randn(2, *other.shape, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(module(images), fresh(images), rtol=1e-12, atol=1e-12)

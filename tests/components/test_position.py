@@ -12,6 +12,7 @@ from archdsl.components.position.module import PositionBias
 from archdsl.components.position.offsets import bias_linear, bias_weights, centres, distinct, offsets, rows
 from archdsl.schema.units import Size
 from archdsl.testing.unseen import seen
+from tests.components.stirred import stirred
 
 LENGTHS = [(1, 1), (2, 1), (5, 2), (7, 7), (7, 3), (9, 4), (10, 7), (13, 5), (56, 7), (63, 7), (96, 12), (4, 4)]
 
@@ -49,17 +50,7 @@ def test_rows_are_those_of_a_list_without_repetitions() -> None:
 
 
 def _bias(size: Size, cells: Size, pretrain: Size | None) -> PositionBias:
-    torch.manual_seed(2)
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        module = PositionBias(size, cells, heads=3, pretrain=pretrain)
-    finally:
-        torch.set_default_dtype(default)
-    with torch.no_grad():
-        for value in module.parameters():
-            value.normal_(0, 0.5)
-    return module
+    return stirred(lambda: PositionBias(size, cells, heads=3, pretrain=pretrain))
 
 
 @pytest.mark.parametrize("pretrain", [None, Size(4, 7)])
