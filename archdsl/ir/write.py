@@ -15,8 +15,10 @@ from archdsl.source.text import Source, Span
 def canonical(model: Model, report: Report) -> ast.File:
     """One file with the model alone: no imports, no `extends`, every amendment merged in, no expectations.
 
-    Lets of files stand at the level of the file. Two different ones of the same name cannot: that is an error.
+    Lets of the arch whose names stand nowhere are left out: amendments have replaced what read them. Lets of files stand at
+    the level of the file. Two different ones of the same name cannot: that is an error.
     """
+    model = _without_unread(model, report)
     source = Source(model.name, "")
     span = Span(source, 0, 0)
     name = ast.Ident(model.name, model.span)
@@ -31,6 +33,23 @@ def canonical(model: Model, report: Report) -> ast.File:
     arch = ast.Arch(name, None, tuple(items), span)
     helpers = _helpers(model, report)
     return ast.File((*helpers, arch), source)
+
+
+def _without_unread(model: Model, report: Report) -> Model:
+    """The model without lets of the arch that no expression names, nor one that only such lets name."""
+    model = model.copy()
+    while True:
+        written: list[ast.Syntax] = [*model.layouts.values(), *model.nodes.values(), *model.heads.values()]
+        for place in model.places():
+            written += _place(place)
+        named = {name.id for item in written for name in _free_names(item, frozenset())}
+        # what a helper of a file names is looked up where the helper is used
+        named |= {name.id for helper in _helpers(model, report) for name in _free_names(helper, frozenset())}
+        unread = [name for name in model.place.lets if name not in named]
+        if not unread:
+            return model
+        for name in unread:
+            del model.place.lets[name]
 
 
 _POSITIONS: Final[tuple[Literal["first", "last"], ...]] = ("first", "last")
