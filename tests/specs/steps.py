@@ -33,11 +33,12 @@ def graphs_of_steps(
         return compiler(graph, inputs)
 
     torch.compiler.reset()
+    generator = torch.Generator().manual_seed(0)
     try:
         compiled = torch.compile(module.train(), fullgraph=True, backend=counted)
         for batch in batches:
             module.zero_grad()
-            images = torch.randn(batch, 3, *size)
+            images = torch.randn(batch, 3, *size, generator=generator)
             # said, not found out: a batch of 16 takes other convolutions on the CPU, and may have one graph beside the first
             torch._dynamo.mark_dynamic(images, 0)
             _loss(compiled(images)).backward()
