@@ -61,7 +61,7 @@ def document(found: Sequence[Verified]) -> dict[str, Any]:
 def _rows(found: Verified, reasons: Reasons) -> list[tuple[str, ...]]:
     """A row for each size and rule; name, first line and goldens stand in the first."""
     if found.spec is None:
-        return [(found.name, "", "", "", "", "", "", "**cannot be read**", "")]
+        return [(found.name, "", "", "", "", "", "", "CANNOT BE READ", "")]
     rows: list[tuple[str, ...]] = []
     blank = ("", "", "")
     for at, rule in dict.fromkeys((row.at, row.rule) for row in found.rows):
@@ -87,7 +87,7 @@ def _status(rows: Iterable[Row]) -> str:
     """Of the rows of one size and rule."""
     entries = [entry for row in rows for entry in row.expectations]
     if not all(row.equal for row in rows) or any(entry.status == "fails" for entry in entries):
-        return "**falls short**"
+        return "FALLS SHORT"
     return "holds" if entries else "nothing expected"
 
 
@@ -96,7 +96,7 @@ def _goldens(found: Verified) -> str:
     failed = {each.golden.name for each in found.compared if not each.holds}
     told: dict[str, list[str]] = {}
     for golden in found.goldens:
-        told.setdefault(f"{golden.tolerance:.0e}", []).append(f"`{golden.name}`{' **falls short**' * (golden.name in failed)}")
+        told.setdefault(f"{golden.tolerance:.0e}", []).append(f"`{golden.name}`{' FALLS SHORT' * (golden.name in failed)}")
     return "; ".join(f"{', '.join(names)}: {tolerance}" for tolerance, names in told.items()) or "no golden"
 
 
