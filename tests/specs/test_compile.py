@@ -16,9 +16,7 @@ SIZE = (64, 64)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("spec", "smaller"), [("biformer_t", {"routed.pad": True, "s3.depth": 2}), ("davit_tiny", {"s3.depth": 2})]
-)
+@pytest.mark.parametrize(("spec", "smaller"), [("biformer_t", {"routed.pad": True}), ("davit_tiny", {})])
 def test_steps_of_several_batches_make_at_most_two_graphs(spec: str, smaller: dict[str, object]) -> None:
     module = archdsl.build(f"@{spec}", at=SIZE, classes=10, set=smaller)
     assert graphs_of_steps(module, SIZE) <= 2
