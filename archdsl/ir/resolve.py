@@ -34,12 +34,14 @@ def resolve(model: Model, report: Report, point: Point | None = None, *, work: W
     `point` has a value for each decision of a space; `work` what other specs of the file left to do.
     """
     try:
-        return _Resolver(model, report, point, work or Work()).arch()
+        return Resolver(model, report, point, work or Work()).arch()
     except Reported:
         return None
 
 
-class _Resolver:
+class Resolver:
+    """Resolves a model whole, by `arch`, or one of the pieces that it has beside its stages; `stages` resolves those."""
+
     def __init__(self, model: Model, report: Report, point: Point | None, work: Work) -> None:
         self.model = model
         self.report = report
@@ -71,12 +73,12 @@ class _Resolver:
             self._too_deep()
         first = next(iter(stage_envs.values()), None)
         last = next(reversed(stage_envs.values()), None) if stage_envs else None
-        stem = self.attempt(lambda: self._section("stem", first))
-        nodes = [self.attempt(partial(self._node, node)) for node in model.nodes.values()]
-        heads = [self.attempt(partial(self._head, name, head, last)) for name, head in model.heads.items()]
+        stem = self.attempt(lambda: self.section("stem", first))
+        nodes = [self.attempt(partial(self.node, node)) for node in model.nodes.values()]
+        heads = [self.attempt(partial(self.head, name, head, last)) for name, head in model.heads.items()]
         if not model.heads:
             self._missing("missing-head", "an arch needs a head", "write `head = mean -> linear(classes)`")
-        logits = self.attempt(self._logits) if model.heads else None
+        logits = self.attempt(self.logits) if model.heads else None
         self._unused_lets()
         if self.attempt.failures or image is None or logits is None:
             return None
@@ -187,7 +189,7 @@ class _Resolver:
 
     # --- around the stages --------------------------------------------------------------------------------------
 
-    def _section(self, name: str, dim_from: Env | None) -> Part | None:
+    def section(self, name: str, dim_from: Env | None) -> Part | None:
         """The stem: a part of the arch, whose `dim` is that of the first stage."""
         attribute = self.model.place.attributes.get(name)
         if attribute is None:
@@ -203,7 +205,8 @@ class _Resolver:
             given["dim"] = self.attempt(lambda: attribute(dim_from, "dim"))
         return Env(self.context, (self.model.place,), where, self.model.span, given=given)
 
-    def _node(self, node: ast.Node) -> Value:
+    def node(self, node: ast.Node) -> Value:
+        """A node, which begins with the value that it reads."""
         env = Env(self.context, (self.model.place,), f"node `{node.name.id}`", node.name.span)
         first = node.value.parts[0] if isinstance(node.value, ast.Chain) else node.value
         head = first.callee if isinstance(first, ast.Call) else first
@@ -224,12 +227,14 @@ class _Resolver:
             help=f"write `node {node.name.id} = STAGE -> ...`",
         )
 
-    def _head(self, name: str, head: ast.Head, last: Env | None) -> Value:
+    def head(self, name: str, head: ast.Head, last: Env | None) -> Value:
+        """A head, whose `dim` is that of the last stage."""
         env = self._around("the head" if not name else f"head `{name}`", last)
         span = head.name.span if head.name else head.span.head()
         return Value(name or "head", env.part(head.value).part, span)
 
-    def _logits(self) -> Part:
+    def logits(self) -> Part:
+        """What evaluation returns."""
         model = self.model
         attribute = model.place.attributes.get("logits")
         if attribute is None:

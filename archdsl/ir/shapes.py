@@ -74,12 +74,14 @@ def _placed(arch: Arch, report: Report, work: Work, *, first: bool = True) -> Ne
     try:
         if first:
             check_size(arch, work, report)
-        return _Placer(arch, report, work).network()
+        return Placer(arch, report, work).network()
     except Reported:
         return None
 
 
-class _Placer:
+class Placer:
+    """Places an arch whole, by `network`, or one of its lines or parts. `values` has the maps that parts read by name."""
+
     def __init__(self, arch: Arch, report: Report, work: Work) -> None:
         self.arch = arch
         self.report = report
@@ -115,7 +117,7 @@ class _Placer:
                 self.values[name] = self._section(others[name].part, before, name)
             self.traces[name] = self.trace
         self.where = "`logits`"
-        logits = self._named(self._part(arch.logits, start))
+        logits = self._named(self.part(arch.logits, start))
         reached = {part.value for part in walk_parts(arch.logits) if isinstance(part, Read)}
         network = Network(
             name=arch.name,
@@ -149,7 +151,7 @@ class _Placer:
     # --- stages -------------------------------------------------------------------------------------------------
 
     def _section(self, part: Part, x: FeatureMap, name: str) -> Placed:
-        placed = self._named(self._part(part, x))
+        placed = self._named(self.part(part, x))
         if x.size and placed.y.size and x.size != placed.y.size:
             self.trace.steps.append((name, x.size, placed.y.size))
         return placed
@@ -176,7 +178,7 @@ class _Placer:
             key = (id(block.lines), here)
             if key not in placed:
                 self.where = f"block {index} of `{name}`"
-                placed[key] = self._block(block.lines, here)
+                placed[key] = self.block(block.lines, here)
             after = placed[key].y
             if here.size and after.size and after.size != here.size:
                 self.trace.steps.append((f"{name}.{index}", here.size, after.size))
@@ -210,14 +212,15 @@ class _Placer:
                 help=f"{brings}, or correct `dim`",
             )
 
-    def _block(self, lines: tuple[Line, ...], x: FeatureMap) -> PlacedBlock:
+    def block(self, lines: tuple[Line, ...], x: FeatureMap) -> PlacedBlock:
+        """Lines one after the other."""
         here = x
         bodies: list[Placed] = []
         skips: list[Placed | None] = []
         costs: list[Cost] = []
         for line in lines:
-            body = self._part(line.body, here)
-            skip = self._part(line.skip, here, branch=body.y) if line.skip else None
+            body = self.part(line.body, here)
+            skip = self.part(line.skip, here, branch=body.y) if line.skip else None
             costs.append(body.cost)
             if skip:
                 costs.append(skip.cost)
@@ -254,7 +257,8 @@ class _Placer:
 
     # --- parts --------------------------------------------------------------------------------------------------
 
-    def _part(self, part: Part, x: FeatureMap, *, branch: FeatureMap | None = None) -> Placed:
+    def part(self, part: Part, x: FeatureMap, *, branch: FeatureMap | None = None) -> Placed:
+        """A part where `x` comes in; `branch` is what a skip path has to fit. Names are not given yet."""
         self.work.spend(1, part.span, self.report)
         match part:
             case Leaf():
@@ -270,7 +274,7 @@ class _Placer:
             case Sum():
                 return self._sum(part, x, branch)
             case Concat():
-                children = tuple(self._part(inner, x) for inner in part.parts)
+                children = tuple(self.part(inner, x) for inner in part.parts)
                 self._agree(part, children, "`concat` joins maps of one size", channels=False)
                 y = children[0].y.with_channels(sum(child.y.channels for child in children))
                 self._check_map(y, part.span)
@@ -288,7 +292,7 @@ class _Placer:
                     )
                 if x == branch:
                     return Placed(part, x, x)
-                child = self._part(part.part, x)
+                child = self.part(part.part, x)
                 return Placed(part, x, child.y, (child,), cost=child.cost)
 
     def _resize(self, part: Resize, x: FeatureMap) -> Placed:
@@ -328,7 +332,7 @@ class _Placer:
         here = x
         steps = len(self.trace.steps)
         for inner in part.parts:
-            child = self._part(inner, here, branch=branch)
+            child = self.part(inner, here, branch=branch)
             children.append(child)
             if here.size and child.y.size and here.size != child.y.size and isinstance(inner, Leaf):
                 # told only while later parts of the chain may refuse; the whole section is one step afterwards
@@ -338,7 +342,7 @@ class _Placer:
         return Placed(part, x, here, tuple(children), cost=Cost.total(child.cost for child in children))
 
     def _sum(self, part: Sum, x: FeatureMap, branch: FeatureMap | None) -> Placed:
-        children = tuple(self._part(inner, x, branch=branch) for inner in part.parts)
+        children = tuple(self.part(inner, x, branch=branch) for inner in part.parts)
         self._agree(part, children, "`+` adds maps of one shape", channels=True)
         y = children[0].y
         if any(child.y != y for child in children):
@@ -388,7 +392,7 @@ class _Placer:
                 f"{' + '.join(map(str, sizes))} = {sum(sizes)}, and {x.channels} channels come in, in {self.where}",
                 help="correct the sizes",
             )
-        children = tuple(self._part(inner, x.with_channels(size)) for inner, size in zip(part.parts, sizes, strict=True))
+        children = tuple(self.part(inner, x.with_channels(size)) for inner, size in zip(part.parts, sizes, strict=True))
         first = children[0].y
         for child in children[1:]:
             if child.y.size != first.size:

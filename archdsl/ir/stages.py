@@ -44,7 +44,7 @@ class StageResolver:
 
     def drop_rates(self, envs: Mapping[str, Env], depths: Mapping[str, int | None]) -> dict[str, tuple[float, ...]]:
         """The rate of each block. Blocks of a stage that says `none` are left out of the count along depth."""
-        schedules = {name: self._schedule(env) for name, env in envs.items()}
+        schedules = {name: self.schedule(env) for name, env in envs.items()}
         counted = sum(depths[name] or 0 for name, schedule in schedules.items() if schedule is not None)
         rates: dict[str, tuple[float, ...]] = {}
         index = 0
@@ -61,7 +61,8 @@ class StageResolver:
             index += depth
         return rates
 
-    def _schedule(self, env: Env) -> Ramp | float | None:
+    def schedule(self, env: Env) -> Ramp | float | None:
+        """How often the blocks of a stage are dropped; None where they do not count along depth."""
         written = next((p.attributes["drop_path"].value for p in env.places if "drop_path" in p.attributes), None)
         if isinstance(written, ast.Call) and isinstance(written.callee, ast.Name):
             name = written.callee.id
@@ -80,26 +81,25 @@ class StageResolver:
         return val.value if isinstance(val.value, Ramp) else drop_probability(env, val)
 
     def stage(self, env: Env, name: str, depth: int, rates: tuple[float, ...], *, first: bool) -> Stage | None:
-        place = env.places[0]
         failures = self.attempt.failures
-        dim = self.attempt(lambda: self._dim(env))
-        source = self.attempt(lambda: self._own_part(env, "from", (place, self.model.default)))
-        # the first stage reads the stem, which default's `down` is not meant for
-        downs = (place,) if first and "from" not in place.attributes else (place, self.model.default)
-        down = self.attempt(lambda: self._own_part(env, "down", downs))
-        tail = self.attempt(lambda: self._own_part(env, "tail", (place, self.model.default)))
-        self.attempt(lambda: self._join(env))
+        dim = self.attempt(lambda: self.dim(env))
+        source = self.attempt(lambda: self.source(env))
+        down = self.attempt(lambda: self.down(env, first=first))
+        tail = self.attempt(lambda: self.tail(env))
+        self.attempt(lambda: self.join(env))
         blocks = self.attempt(lambda: self._blocks(env, depth, rates))
         if self.attempt.failures > failures or blocks is None:
             return None
         value, origin = dim if dim else (None, None)
-        return Stage(name, value, source, down, blocks, tail, place.span, origin)
+        return Stage(name, value, source, down, blocks, tail, env.place_span, origin)
 
-    def _dim(self, env: Env) -> tuple[int, Origin] | None:
+    def dim(self, env: Env) -> tuple[int, Origin] | None:
+        """The channels that a stage says it has."""
         val = attribute(env, "dim")
         return None if val is None else (count(val, "dim", limits.MAGNITUDE, self.report), val.origin)
 
-    def _join(self, env: Env) -> None:
+    def join(self, env: Env) -> None:
+        """Refuse a rule of joining that is not known."""
         written = next((place.attributes["join"].value for place in env.places if "join" in place.attributes), None)
         if written is None:
             return
@@ -121,6 +121,20 @@ class StageResolver:
             help="leave `join` out, or write `join = add`",
         )
 
+    def source(self, env: Env) -> Part | None:
+        """What a stage reads in place of the value before it."""
+        return self._own_part(env, "from", (env.places[0], self.model.default))
+
+    def down(self, env: Env, *, first: bool) -> Part | None:
+        """What comes before the blocks. The `first` stage reads the stem, which default's `down` is not meant for."""
+        place = env.places[0]
+        places = (place,) if first and "from" not in place.attributes else (place, self.model.default)
+        return self._own_part(env, "down", places)
+
+    def tail(self, env: Env) -> Part | None:
+        """What follows the last block."""
+        return self._own_part(env, "tail", (env.places[0], self.model.default))
+
     def _own_part(self, env: Env, name: str, places: tuple[Place, ...]) -> Part | None:
         for place in places:
             if name in place.attributes:
@@ -140,7 +154,7 @@ class StageResolver:
             key = (index == 0, index == depth - 1, index % period)
             lines = resolved.get(key)
             if lines is None:
-                block = self._block_env(env, index, depth, rates[index])
+                block = self.block_env(env, index, first=index == 0, last=index == depth - 1, rate=rates[index])
                 lines = self._lines(block)
                 read |= {name for name, _ in block.memo}
                 if block.cycle[0] != period:
@@ -154,11 +168,12 @@ class StageResolver:
         self._unused_slots(env, read)
         return tuple(blocks)
 
-    def _block_env(self, env: Env, index: int, depth: int, rate: float) -> Env:
+    def block_env(self, env: Env, index: int, *, first: bool, last: bool, rate: float) -> Env:
+        """The place of one block: that of its stage, with the positions that hold for it before it."""
         stage, default, arch = env.places
         positions = [
             place.positions[which]
-            for which, here in (("last", index == depth - 1), ("first", index == 0))
+            for which, here in (("last", last), ("first", first))
             if here
             for place in (stage, default)
             if which in place.positions
@@ -167,15 +182,16 @@ class StageResolver:
         return Env(self.context, places, env.where, env.place_span, block=index, drop_rate=rate)
 
     def _lines(self, env: Env) -> tuple[Line, ...]:
-        written, env = self._layout(env)
-        return tuple(env.each(partial(self._line, env), written))
+        written, env = self.layout(env)
+        return tuple(env.each(partial(self.line, env), written))
 
-    def _line(self, env: Env, line: ast.Line) -> Line:
+    def line(self, env: Env, line: ast.Line) -> Line:
+        """A line of a layout, read from the place of a block."""
         body, *skip = env.each(env.part, (line.body, line.skip) if line.skip else (line.body,))
         keyword = Span(line.span.source, line.span.start, line.span.start + len(line.kind))
         return Line(line.kind == "residual", body.part, skip[0].part if skip else None, keyword)
 
-    def _layout(self, env: Env) -> tuple[tuple[ast.Line, ...], Env]:
+    def layout(self, env: Env) -> tuple[tuple[ast.Line, ...], Env]:
         """The lines of the nearest layout, and the place to read them from, with its parameters if it has some."""
         for place in env.places:
             if place.layout is not None:
