@@ -21,6 +21,8 @@ Declaration: TypeAlias = ast.Arch | ast.Space | ast.Let | ast.Layout
 
 SUFFIXES = (".arch", ".yaml", ".yml")
 EDITION = 1
+# the folder of a study that holds what was found
+WINNERS = "winners"
 
 
 @dataclass(slots=True)
@@ -74,7 +76,8 @@ class Parsed:
 class Library:
     """Opens spec files, each once, and follows their imports.
 
-    `root` is the folder that imports may not leave: that of the first file opened. Packaged specs are a tree of their own.
+    `root` is the folder that imports may not leave: that of the first file opened, or of the study whose winner it is.
+    Packaged specs are a tree of their own.
     Libraries that share `parsed` tell a mistake in a shared base at the same place.
     """
 
@@ -106,7 +109,7 @@ class Library:
             loaded = self._parse(source, path)
             self._files[real] = loaded
             if loaded:
-                self._follow(loaded, root or real.parent)
+                self._follow(loaded, root or _root(real.parent))
         finally:
             self._opening.pop()
         return loaded
@@ -115,7 +118,7 @@ class Library:
         """A spec given as text, that of `path` if there is one. Without, it may import packaged specs only."""
         loaded = self._parse(source, path)
         if loaded:
-            self._follow(loaded, Path(os.path.realpath(path.parent)) if path else None)
+            self._follow(loaded, _root(Path(os.path.realpath(path.parent))) if path else None)
         return loaded
 
     def packaged(self, name: str) -> LoadedFile | None:
@@ -279,6 +282,14 @@ class Library:
                 help="move what both need into a third file",
             )
         return self.open(path, root=root, name=shown if shown.startswith("@") else None)
+
+
+def _root(folder: Path) -> Path:
+    """The folder that imports of a file in `folder` may not leave. Winners of a study extend a base beside its space."""
+    study = folder.parent
+    if folder.name == WINNERS and any((study / f"space{suffix}").is_file() for suffix in SUFFIXES):
+        return study
+    return folder
 
 
 def _parsed(source: Source, path: Path | None, report: Report) -> ast.File | None:

@@ -88,19 +88,20 @@ def settled_text(space: Space, point: Point, report: Report) -> str:
         if point.get(decision.key) not in decision.values:
             raise ValueError(f"this is no point of `{space.name}`: it has no value of `{decision.path}`")
     file = canonical(space.model, report)
-    return format_file(replace(file, items=tuple(_settled(item, point) for item in file.items), comments=()))
+    return format_file(replace(file, items=tuple(settled(item, point) for item in file.items), comments=()))
 
 
-def _settled(node: Any, point: Point) -> Any:
+def settled(node: Any, point: Point) -> Any:
+    """A piece of syntax with each domain in it replaced by what the point has for it."""
     if isinstance(node, ast.Choice | ast.Range):
         # what no decision reaches is never evaluated either
         value = point.get(domain_key(node), 0)
-        return _settled(node.options[int(value)], point) if isinstance(node, ast.Choice) else _number(value, node)
+        return settled(node.options[int(value)], point) if isinstance(node, ast.Choice) else _number(value, node)
     changes = {}
     for name in names(node):
         value = getattr(node, name)
         inner = value if isinstance(value, tuple) else (value,)
-        made = tuple(_settled(child, point) if hasattr(child, "span") else child for child in inner)
+        made = tuple(settled(child, point) if hasattr(child, "span") else child for child in inner)
         if any(new is not old for new, old in zip(made, inner, strict=True)):
             changes[name] = made if isinstance(value, tuple) else made[0]
     return replace(node, **changes) if changes else node

@@ -215,3 +215,15 @@ def test_many_files(tmp_path: Path) -> None:
     files = {f"f{index}": f"let x{index} = 1" for index in range(100)}
     lines = "".join(f'import "f{index}.arch" (x{index})\n' for index in range(100))
     assert slugs(lay(tmp_path, main=lines + TINY, **files)) == ["limit-exceeded"]
+
+
+def test_winners_of_a_study_reach_its_base_and_nothing_above_it(tmp_path: Path) -> None:
+    child = 'import "../base.arch" (tiny)\narch main extends tiny {}'
+    lay(tmp_path, study__base=TINY, study__winners__main=child, study__winners__deeper__main=child.replace("../", "../../"))
+    winner = tmp_path / "study" / "winners" / "main.arch"
+    assert slugs(winner) == ["import-outside"]
+    lay(tmp_path, study__space='import "base.arch" (tiny)\nspace few over tiny { stage s1 { depth = 1..2 } }')
+    assert slugs(winner) == []
+    assert slugs(winner.parent / "deeper" / "main.arch") == ["import-outside"]
+    lay(tmp_path, outside=TINY, study__winners__main='import "../../outside.arch" (tiny)\narch main extends tiny {}')
+    assert slugs(winner) == ["import-outside"]
