@@ -1,8 +1,9 @@
-"""What there is to name: components, packaged specs, and the pages of errors."""
+"""What there is to name: components, packaged specs and studies, and the pages of errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archdsl.resources import data_path
@@ -58,7 +59,27 @@ def specs() -> list[str]:
 
 def spec_about(name: str) -> str:
     """The first line of a packaged spec, if it is a comment."""
-    with (data_path("specs") / f"{name[1:]}.arch").open(encoding="utf-8") as file:
+    return _first_comment(data_path("specs") / f"{name[1:]}.arch")
+
+
+def studies() -> list[str]:
+    """Packaged studies as they are called: `@biformer_nas`."""
+    folder = data_path("search")
+    return sorted(f"@{entry.parent.name}" for entry in folder.glob("*/space.arch")) if folder.is_dir() else []
+
+
+def study_folder(name: str) -> Path:
+    """Where a packaged study lies."""
+    return data_path("search") / name[1:]
+
+
+def study_about(name: str) -> str:
+    """The first line of the space of a packaged study, if it is a comment."""
+    return _first_comment(study_folder(name) / "space.arch")
+
+
+def _first_comment(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
         line = file.readline()
     return line[1:].strip() if line.startswith("#") else ""
 

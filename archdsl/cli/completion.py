@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 
 from archdsl.cli.console import DONE, Console
 from archdsl.source.record import dataclass
@@ -24,10 +25,10 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
-    from archdsl.cli.main import VERBS, parser_of, verb
+    from archdsl.cli.main import every_verb, parser_of, verb
 
     shells = {"bash": _bash, "zsh": _zsh, "fish": _fish}
-    verbs = [_verb(name, verb(name).HELP, parser_of(verb(name))) for name in VERBS]
+    verbs = [_verb(name, verb(name).HELP, parser_of(verb(name))) for name in every_verb()]
     console.out(shells[args.shell](verbs))
     return DONE
 
@@ -50,11 +51,22 @@ class _Verb:
     words: tuple[str, ...]
     commands: tuple[str, ...]
 
+    @property
+    def outer(self) -> str:
+        """The verb that this one is inside of, or nothing."""
+        return self.name.rpartition(" ")[0]
+
+    @property
+    def last(self) -> str:
+        """The last word of its name."""
+        return self.name.rpartition(" ")[2]
+
 
 _LISTS = {
     "SPEC": ("specs",),
     "A": ("specs",),
     "B": ("specs",),
+    "STUDY": ("studies",),
     "SLUG|COMPONENT|WORD|PATH": ("errors", "components"),
 }
 
@@ -85,7 +97,7 @@ def _bash(verbs: list[_Verb]) -> str:
         if option.choices
     ]
     words = [
-        f"    {verb.name}) words='{' '.join([*_flags(verb), *verb.words])}'"
+        f"    '{verb.name}') words='{' '.join([*_flags(verb), *verb.words])}'"
         + "".join(f'; [[ $current != -* ]] && words+=" $({command} 2>/dev/null)"' for command in verb.commands)
         + " ;;"
         for verb in verbs
@@ -97,14 +109,19 @@ def _bash(verbs: list[_Verb]) -> str:
             "  local line=${COMP_LINE:0:COMP_POINT} current before= verb= word words= at",
             "  current=${line##* }",
             '  for word in ${line%"$current"}; do',
-            "    [[ -z $verb && $word != -* && $before && $before != --color ]] && verb=$word",
+            "    if [[ $word != -* && $before && $before != --color ]]; then",
+            "      case $verb in",
+            "        '') verb=$word ;;",
+            *(f'        {name}) verb+=" $word" ;;' for name in _outer(verbs)),
+            "      esac",
+            "    fi",
             "    before=$word",
             "  done",
             '  case "$verb $before" in',
             *values,
             "  esac",
             "  [[ $words ]] || case $verb in",
-            f"    '') words='{' '.join(verb.name for verb in verbs)} --help --version' ;;",
+            f"    '') words='{' '.join(verb.name for verb in verbs if not verb.outer)} --help --version' ;;",
             *words,
             "  esac",
             '  COMPREPLY=($(compgen -W "$words" -- "$current"))',
@@ -121,21 +138,29 @@ def _bash(verbs: list[_Verb]) -> str:
 def _zsh(verbs: list[_Verb]) -> str:
     cases = []
     for verb in verbs:
-        cases.append(f"    {verb.name})")
+        if verb.name in _outer(verbs):
+            # the word after it says which of its verbs is meant; as yet there is none
+            inside = [inner for inner in verbs if inner.outer == verb.name]
+            cases.append(f"    {verb.name}) local -a inner=({_named(inside)}); _describe verb inner ;;")
+            continue
+        cases.append(f"    '{verb.name}')")
         inner = [f"        {'|'.join(o.names)}) compadd -- {' '.join(o.choices)}; return ;;" for o in verb.options if o.choices]
         if inner:
             cases += ["      case $words[CURRENT-1] in", *inner, "      esac"]
         cases.append(f"      compadd -- {' '.join([*_flags(verb), *verb.words])}")
         cases += [f'      compadd -- ${{(f)"$({command} 2>/dev/null)"}}' for command in verb.commands]
         cases += ["      _files", "      ;;"]
-    named = " ".join(f"'{verb.name}:{_quoted(verb.help)}'" for verb in verbs)
+    named = _named([verb for verb in verbs if not verb.outer])
     return "\n".join(
         [
             "#compdef archdsl",
             "_archdsl() {",
             "  local -a said",
+            "  local verb",
             "  said=(${words[2,CURRENT-1]:#(-*|auto|always|never)})",
-            "  case $said[1] in",
+            "  verb=$said[1]",
+            *(f'  [[ $verb == {name} && -n $said[2] ]] && verb+=" $said[2]"' for name in _outer(verbs)),
+            "  case $verb in",
             f"    '') local -a verbs=({named}); _describe verb verbs ;;",
             *cases,
             "  esac",
@@ -146,20 +171,47 @@ def _zsh(verbs: list[_Verb]) -> str:
     )
 
 
+def _named(verbs: list[_Verb]) -> str:
+    return " ".join(f"'{verb.last}:{_quoted(verb.help)}'" for verb in verbs)
+
+
 def _fish(verbs: list[_Verb]) -> str:
     lines = ["# archdsl completion fish"]
+    within = {verb.last: verb.outer for verb in verbs if verb.outer}
     for verb in verbs:
-        lines.append(f"complete -c archdsl -n __fish_use_subcommand -f -a {verb.name} -d '{_quoted(verb.help)}'")
-        seen = f"complete -c archdsl -n '__fish_seen_subcommand_from {verb.name}'"
-        for option in verb.options:
-            names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names)
-            value = " -x" * bool(option.choices) + " -r" * (option.value and not option.choices)
-            choices = f" -a '{' '.join(option.choices)}'" if option.choices else ""
-            lines.append(f"{seen} {names}{value}{choices}" + (f" -d '{_quoted(option.help)}'" if option.help else ""))
-        if verb.words:
-            lines.append(f"{seen} -f -a '{' '.join(verb.words)}'")
-        lines += [f"{seen} -a '({command} 2>/dev/null)'" for command in verb.commands]
+        seen = f"__fish_seen_subcommand_from {verb.last}"
+        if verb.outer:
+            started = f"__fish_seen_subcommand_from {verb.outer}"
+            others = " ".join(inner for inner, outer in within.items() if outer == verb.outer)
+            begin = f"'{started}; and not __fish_seen_subcommand_from {others}'"
+            seen = f"{started}; and {seen}"
+        else:
+            begin = "__fish_use_subcommand"
+            # a verb of its own, and one inside another of the same name
+            seen += f"; and not __fish_seen_subcommand_from {within[verb.name]}" if verb.name in within else ""
+        lines.append(f"complete -c archdsl -n {begin} -f -a {verb.last} -d '{_quoted(verb.help)}'")
+        if verb.name in within.values():
+            continue
+        lines += _fish_words(verb, f"complete -c archdsl -n '{seen}'")
     return "\n".join(lines)
+
+
+def _fish_words(verb: _Verb, seen: str) -> Iterator[str]:
+    """What may follow a verb; `seen` begins the line of each."""
+    for option in verb.options:
+        names = " ".join(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names)
+        value = " -x" * bool(option.choices) + " -r" * (option.value and not option.choices)
+        choices = f" -a '{' '.join(option.choices)}'" if option.choices else ""
+        yield f"{seen} {names}{value}{choices}" + (f" -d '{_quoted(option.help)}'" if option.help else "")
+    if verb.words:
+        yield f"{seen} -f -a '{' '.join(verb.words)}'"
+    for command in verb.commands:
+        yield f"{seen} -a '({command} 2>/dev/null)'"
+
+
+def _outer(verbs: list[_Verb]) -> list[str]:
+    """The verbs that have verbs of their own."""
+    return list(dict.fromkeys(verb.outer for verb in verbs if verb.outer))
 
 
 def _flags(verb: _Verb) -> list[str]:

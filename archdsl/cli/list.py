@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from archdsl.schema.component import Slot
 
 NAME = "list"
-HELP = "name the components, packaged specs or errors there are"
+HELP = "name the components, packaged specs, packaged studies or errors there are"
 EXAMPLES = (
     "archdsl list components --slot token",
     "archdsl list specs",
@@ -21,7 +21,7 @@ EXAMPLES = (
 
 def configure(parser: ArgumentParser) -> None:
     """Add the arguments."""
-    kinds = ("components", "specs", "errors")
+    kinds = ("components", "specs", "studies", "errors")
     parser.add_argument("what", metavar="|".join(kinds), choices=kinds, help="what to list")
     parser.add_argument("--slot", choices=("token", "channel", "map"), help="only components of this slot")
     parser.add_argument("--plain", action="store_true", help="names only, one a line")
@@ -71,11 +71,16 @@ def _names(what: str, slot: Slot | None) -> list[str]:
 
     if what == "components":
         return catalog.components(slot)
-    return catalog.specs() if what == "specs" else catalog.errors()
+    return {"specs": catalog.specs, "studies": catalog.studies, "errors": catalog.errors}[what]()
 
 
 def _described(what: str, slot: Slot | None) -> list[tuple[str, str]]:
     from archdsl.cli import catalog
 
-    about = {"components": catalog.component_about, "specs": catalog.spec_about, "errors": catalog.error_about}[what]
-    return [(name, about(name)) for name in _names(what, slot)]
+    about = {
+        "components": catalog.component_about,
+        "specs": catalog.spec_about,
+        "studies": catalog.study_about,
+        "errors": catalog.error_about,
+    }
+    return [(name, about[what](name)) for name in _names(what, slot)]

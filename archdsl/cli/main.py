@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, TextIO, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO, cast
 
 from archdsl.cli.console import BUG, CALL_AT_FAULT, DONE, INPUT_AT_FAULT, INTERRUPTED, CallError, Closed, Console, OutputError
 from archdsl.source.diagnostic import Diagnostic, SpecError
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from archdsl.cli.arguments import Parser
     from archdsl.source.render import Format
 
-VERBS = ("check", "fmt", "show", "count", "verify", "build", "weights", "diff", "explain", "list", "convert", "completion")
+VERBS = (
+    *("check", "fmt", "show", "count", "verify", "build", "search", "weights", "diff", "explain", "list", "convert"),
+    "completion",
+)
+# the one verb that has verbs of its own
+INNER = {"search": ("run", "resume", "worker", "show", "count", "export", "report")}
 
 COMMON = """\
 options of every verb:
@@ -47,11 +52,17 @@ class Verb(Protocol):
         """Do it, and return the exit code. Imports what is heavy."""
 
 
+def every_verb() -> tuple[str, ...]:
+    """Each verb as it is called, those of `search` as `search run`."""
+    return tuple(call for name in VERBS for call in (name, *(f"{name} {inner}" for inner in INNER.get(name, ()))))
+
+
 def verb(name: str) -> Verb:
     """The module of a verb."""
     from importlib import import_module
 
-    return cast("Verb", import_module(f"archdsl.cli.{name}"))
+    inner = name.partition(" ")[2]
+    return cast("Verb", import_module(f"archdsl.cli.searching.{inner}" if inner else f"archdsl.cli.{name}"))
 
 
 def parser_of(chosen: Verb) -> Parser:
@@ -152,10 +163,9 @@ def _call(words: list[str], console: Console) -> int:
     if name is None:
         return _no_verb(rest, console)
     if name not in VERBS:
-        from archdsl.source.suggest import closest
-
-        near = closest(name, VERBS)
-        raise CallError(f"there is no verb `{name}`", f"did you mean `{near}`?" if near else f"verbs are {', '.join(VERBS)}")
+        _unknown(name, VERBS, name)
+    if name in INNER:
+        name, rest = _inner(name, rest)
     chosen = verb(name)
     parser = parser_of(chosen)
     # streams and colours must be right before anything can fail
@@ -167,6 +177,25 @@ def _call(words: list[str], console: Console) -> int:
     console.color, console.quiet, console.verbose = args.color, args.quiet, args.verbose
     console.form = "json" if getattr(args, "json", False) else getattr(args, "format", "full")
     return chosen.run(args, console)
+
+
+def _inner(name: str, words: list[str]) -> tuple[str, list[str]]:
+    """The verb inside a verb, and everything else; the outer verb itself where only its help is asked for."""
+    inner, rest = _split(words)
+    if inner in INNER[name]:
+        return f"{name} {inner}", rest
+    if inner is not None:
+        if inner.startswith("@") or os.path.lexists(inner):
+            raise CallError(f"there is no verb `{name} {inner}`", f"write `archdsl {name} run {inner}`")
+        _unknown(inner, INNER[name], f"{name} {inner}")
+    return name, rest
+
+
+def _unknown(word: str, known: Sequence[str], call: str) -> NoReturn:
+    from archdsl.source.suggest import closest
+
+    near = closest(word, known)
+    raise CallError(f"there is no verb `{call}`", f"did you mean `{near}`?" if near else f"verbs are {', '.join(known)}")
 
 
 def _form(words: list[str]) -> Format:

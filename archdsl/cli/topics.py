@@ -76,10 +76,10 @@ def topic_about(word: str, width: int) -> str:
 
 def _options() -> dict[str, dict[str, list[str]]]:
     """The options by name: what each means, and of which verbs."""
-    from archdsl.cli.main import VERBS
+    from archdsl.cli.main import every_verb
 
     found: dict[str, dict[str, list[str]]] = {}
-    for name in VERBS:
+    for name in every_verb():
         for option, help in _options_of(name):
             found.setdefault(option, {}).setdefault(help, []).append(f"`{name}`")
     return found

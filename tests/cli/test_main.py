@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from archdsl.cli.console import CallError, Console
-from archdsl.cli.main import VERBS, exit_code, main, parser_of, verb
+from archdsl.cli.main import INNER, VERBS, every_verb, exit_code, main, parser_of, verb
 from archdsl.source.diagnostic import Diagnostic, SpecError
 
 ROOT = Path(__file__).parents[2]
@@ -27,9 +27,9 @@ def fake(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr("archdsl.cli.list.run", run)
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", every_verb())
 def test_the_help_of_a_verb_fits_a_terminal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([name, "--help"]) == 0
+    assert main([*name.split(), "--help"]) == 0
     shown, said = capsys.readouterr()
     lines = shown.splitlines()
     assert said == ""
@@ -40,14 +40,15 @@ def test_the_help_of_a_verb_fits_a_terminal(name: str, capsys: pytest.CaptureFix
     assert all(example.startswith(f"archdsl {name} ") for example in verb(name).EXAMPLES)
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", every_verb())
 def test_examples_are_real_calls(name: str) -> None:
     for example in verb(name).EXAMPLES:
-        words = example.split(" > ")[0].split()[2:]
-        parser_of(verb(name)).parse(words)
+        words = example.split(" > ")[0].split()[1:]
+        called = " ".join(words[:2]) if words[0] in INNER else words[0]
+        parser_of(verb(called)).parse(words[len(called.split()) :])
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", every_verb())
 def test_a_verb_is_called_as_its_module(name: str) -> None:
     assert name == verb(name).NAME
     assert verb(name).HELP[0].islower()
@@ -62,7 +63,7 @@ def test_the_overview_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> Non
     assert all(f"\n  {name} " in shown for name in VERBS)
 
 
-@pytest.mark.parametrize("words", [(), ("check",), ("build",)])
+@pytest.mark.parametrize("words", [(), ("check",), ("build",), ("search",), ("search", "run")])
 def test_help_is_a_word_too(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--help"]) == 0
     expected = capsys.readouterr()
@@ -78,10 +79,12 @@ def test_help_is_a_word_too(words: tuple[str, ...], capsys: pytest.CaptureFixtur
         ("diff", "A [B]"),
         ("show", "SPEC"),
         ("verify", "[SPEC ...]"),
+        ("search", "run|resume|worker|show|count|export|report"),
+        ("search run", "STUDY"),
     ],
 )
 def test_usage_says_what_may_be_left_out_or_repeated(name: str, usage: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([name, "--help"]) == 0
+    assert main([*name.split(), "--help"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"usage: archdsl {name} [option ...] {usage}"
 
 
@@ -104,7 +107,23 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["xyzzy"], "error: there is no verb `xyzzy`\nhelp: verbs are check, fmt,"),
         (["check", "--jsno", "a"], "error: `archdsl check` has no option `--jsno`\nhelp: did you mean `--json`?"),
         (["list", "specs", "more"], "error: unexpected argument `more`"),
-        (["list", "spces"], "error: `spces` is none of components, specs, errors\nhelp: did you mean `specs`?"),
+        (["list", "spces"], "error: `spces` is none of components, specs, studies, errors\nhelp: did you mean `specs`?"),
+        (["search"], "error: `archdsl search` needs run|resume|worker|show|count|export|report\nhelp: `archdsl search --help`"),
+        (["search", "rnu"], "error: there is no verb `search rnu`\nhelp: did you mean `run`?"),
+        (["search", "xyzzy"], "error: there is no verb `search xyzzy`\nhelp: verbs are run, resume, worker,"),
+        (
+            ["search", "search/biformer_nas"],
+            "error: there is no verb `search search/biformer_nas`\nhelp: write `archdsl search run",
+        ),
+        (
+            ["search", "--color", "never", "run", "x", "--tirals"],
+            "error: `archdsl search run` has no option `--tirals`\nhelp: did",
+        ),
+        (
+            ["search", "run", "x", "--sampler", "tpee"],
+            "error: `tpee` is none of auto, random, tpe, nsga2, gp\nhelp: did you mean",
+        ),
+        (["help", "search", "conut"], "error: there is no verb `search conut`\nhelp: did you mean `count`?"),
         (["check", "a", "--format", "xml"], "error: `xml` is none of full, short, json, github"),
         (["check"], "error: `archdsl check` needs SPEC\nhelp: `archdsl check --help`"),
         (["check", "a.arch", "--set", "width"], "error: `--set width` has no value"),

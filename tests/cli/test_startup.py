@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from archdsl.cli.main import INNER
+
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "triton", "optuna", "fvcore", "numpy", "safetensors", "rich", "lark")
 PROBE = """
@@ -53,6 +55,9 @@ def loaded(*words: str) -> set[str]:
         ("verify", "--help"),
         ("build", "--help"),
         ("count", "--help"),
+        *(("search", name, "--help") for name in INNER["search"]),
+        ("search", "--help"),
+        ("list", "studies", "--plain"),
         ("--help",),
     ],
     ids=" ".join,

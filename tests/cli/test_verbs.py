@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from archdsl.cli.main import VERBS, main
+from archdsl.cli.main import INNER, VERBS, main
 from archdsl.cli.topics import topic_about, topics
 from archdsl.cli.words import word_about, words
 
@@ -481,6 +481,8 @@ def test_list(capsys: Captured) -> None:
     assert "attention" not in channel
     assert main(["list", "errors", "--json"]) == 0
     names = [entry["name"] for entry in json.loads(capsys.readouterr().out)["errors"]]
+    assert main(["list", "studies"]) == 0
+    assert "@mixer_small   Which token mixer at which resolution?" in capsys.readouterr().out
     assert "shape-mismatch" in names
 
 
@@ -493,6 +495,7 @@ def test_completion_knows_every_verb_and_option(shell: str, capsys: Captured) ->
     script = capsys.readouterr().out
     assert all(name in script for name in VERBS)
     assert all(word in script for word in ("markdown", "latex", "archdsl list specs --plain", "github"))
+    assert all(word in script for word in (*INNER["search"], "nsga2", "storage", "archdsl list studies --plain"))
 
 
 @pytest.mark.parametrize(
@@ -505,6 +508,15 @@ def test_completion_knows_every_verb_and_option(shell: str, capsys: Captured) ->
         ("archdsl list sp", ["specs"]),
         ("archdsl show @davit_t", ["davit_tiny"]),
         ("archdsl explain rou", ["routing"]),
+        ("archdsl sear", ["search"]),
+        ("archdsl search re", ["resume", "report"]),
+        ("archdsl search --color never exp", ["export"]),
+        ("archdsl search run --sam", ["--sampler"]),
+        ("archdsl search run --sampler ns", ["nsga2"]),
+        ("archdsl search show --js", ["--json"]),
+        ("archdsl search show --la", []),
+        ("archdsl search count @biform", ["biformer_nas"]),
+        ("archdsl search run --color always @mixer_sm", ["mixer_small"]),
     ],
 )
 def test_completion_in_bash(line: str, expected: list[str], capsys: Captured) -> None:
