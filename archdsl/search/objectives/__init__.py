@@ -1,0 +1,1 @@
+"""What a study maximizes or minimizes, one module an objective."""

@@ -1,0 +1,1 @@
+"""A short training: a function of the spec, the data and a seed."""
