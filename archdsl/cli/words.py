@@ -54,8 +54,8 @@ def words() -> list[str]:
     """The words that the language gives a meaning, sorted."""
     from archdsl.ir.lookup import CONSTANTS, STRUCTURE
     from archdsl.ir.model import ARCH_ATTRIBUTES, STAGE_ATTRIBUTES
+    from archdsl.ir.objectives import OBJECTIVES
     from archdsl.ir.rules import RULES
-    from archdsl.ir.space import OBJECTIVES
 
     reserved = _RESERVED.search(_reference())
     assert reserved

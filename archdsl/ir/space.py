@@ -17,6 +17,7 @@ from archdsl.ir.evaluate import Context, DomainKey
 from archdsl.ir.expect import amount, counted_by, quantity_of, size_at
 from archdsl.ir.model import Model
 from archdsl.ir.network import Network
+from archdsl.ir.objectives import is_objective, objectives
 from archdsl.ir.override import resized
 from archdsl.ir.points import Drawn, draw, told
 from archdsl.ir.require import COMPARE, check_requires
@@ -30,8 +31,6 @@ from archdsl.source.diagnostic import Report
 from archdsl.source.record import dataclass
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Span
-
-OBJECTIVES = ("zen_score", "zico", "naswot", "synflow", "grad_norm", "latency", "memory", "accuracy", "params", "flops")
 
 # how much of the work left may go into trying what can be built
 _TRIED = 60_000
@@ -208,13 +207,14 @@ def _budget(line: ast.Budget, report: Report) -> Budget | None:
 
 
 def _objective(line: ast.Objective, report: Report) -> Objective | None:
-    if line.name.id not in OBJECTIVES:
+    if not is_objective(line.name.id):
+        known = objectives()
         report.error(
             "unknown-objective",
             f"there is no objective `{line.name.id}`",
             line.name.span,
             "not an objective",
-            help=did_you_mean(line.name.id, OBJECTIVES) or "objectives are " + ", ".join(f"`{name}`" for name in OBJECTIVES),
+            help=did_you_mean(line.name.id, known) or "objectives are " + ", ".join(f"`{name}`" for name in known),
         )
         return None
     return Objective(line.direction, line.name.id)

@@ -11,31 +11,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from archdsl.components.manifest import MANIFEST
+from archdsl.schema import plugins
 from archdsl.schema.component import Component, Slot
-from archdsl.source.record import dataclass
+from archdsl.schema.plugins import BrokenPlugin as BrokenPlugin
+from archdsl.schema.plugins import Clash as Clash
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "archdsl.components"
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenPlugin:
-    """A component of an installed package that cannot be used, and why."""
-
-    name: str
-    distribution: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Clash:
-    """A component of an installed package that is ignored: its name is taken by `kept`, `archdsl` or a distribution."""
-
-    name: str
-    distribution: str
-    kept: str
 
 
 def lookup(name: str) -> type[Component] | BrokenPlugin | None:
@@ -53,11 +37,11 @@ def installed(name: str) -> type[Component] | BrokenPlugin | None:
 
 def names(slot: Slot | None = None) -> tuple[str, ...]:
     """All names, sorted; those of one slot on request. Of installed packages, broken ones are listed too: they have no slot."""
-    plugins = _plugins()[0]
+    brought = _plugins()[0]
     if slot is None:
-        return tuple(sorted({*MANIFEST, *plugins}))
+        return tuple(sorted({*MANIFEST, *brought}))
     found = {name for name, entry in MANIFEST.items() if entry[0] == slot}
-    for name, plugin in plugins.items():
+    for name, plugin in brought.items():
         loaded = _load(plugin)
         if not isinstance(loaded, BrokenPlugin) and loaded.schema.slot == slot:
             found.add(name)
@@ -86,7 +70,7 @@ def distribution(name: str) -> str:
     """The distribution that a component comes from: `archdsl`, or the name of an installed package."""
     if name in MANIFEST:
         return "archdsl"
-    return _owner(_plugins()[0][name])
+    return plugins.owner(_plugins()[0][name])
 
 
 def clashes() -> tuple[Clash, ...]:
@@ -109,39 +93,22 @@ def _built_in(name: str) -> type[Component]:
 
 @cache
 def _plugins() -> tuple[Mapping[str, EntryPoint], tuple[Clash, ...]]:
-    # importlib.metadata costs more than all of a check, so it waits for an unknown name
-    from importlib.metadata import entry_points
-
-    kept: dict[str, EntryPoint] = {}
-    ignored = []
-    # a fixed order, so that of two packages with one name the same wins everywhere
-    for entry in sorted(entry_points(group=GROUP), key=lambda e: (e.name, _owner(e), e.value)):
-        if entry.name in MANIFEST:
-            ignored.append(Clash(entry.name, _owner(entry), "archdsl"))
-        elif entry.name in kept:
-            if entry.value != kept[entry.name].value:
-                ignored.append(Clash(entry.name, _owner(entry), _owner(kept[entry.name])))
-        else:
-            kept[entry.name] = entry
-    return kept, tuple(ignored)
+    return plugins.find(GROUP, MANIFEST)
 
 
 @cache
 def _load(entry: EntryPoint) -> type[Component] | BrokenPlugin:
-    try:
-        found = entry.load()
-    except (Exception, SystemExit) as error:
-        return BrokenPlugin(entry.name, _owner(entry), f"{type(error).__name__}: {error}".rstrip(": "))
+    return plugins.load(entry, lambda found: _wrong(entry, found))  # type: ignore[return-value]
+
+
+def _wrong(entry: EntryPoint, found: object) -> str:
+    """What keeps something from being the component of an entry point; nothing where it is."""
     schema = getattr(found, "schema", None)
     if not (isinstance(found, type) and issubclass(found, Component)) or schema is None:
-        return BrokenPlugin(entry.name, _owner(entry), f"{entry.value} is not a declared component")
+        return f"{entry.value} is not a declared component"
     if schema.name != entry.name:
-        return BrokenPlugin(entry.name, _owner(entry), f"{entry.value} declares the component {schema.name}")
-    return found
-
-
-def _owner(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist else "an unnamed distribution"
+        return f"{entry.value} declares the component {schema.name}"
+    return ""
 
 
 if __name__ == "__main__":

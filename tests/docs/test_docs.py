@@ -12,7 +12,7 @@ import pytest
 
 from archdsl import api
 from archdsl.cli.main import VERBS, parser_of, verb
-from archdsl.ir.space import OBJECTIVES
+from archdsl.ir.objectives import OBJECTIVES
 from archdsl.source import limits
 from archdsl.source.text import Source
 from tests.docs.pages import ROOT, Block, blocks, commands, links, pages, paths, shown
