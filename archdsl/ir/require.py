@@ -12,7 +12,6 @@ from archdsl.ir.model import Model
 from archdsl.ir.part import Arch, Stage
 from archdsl.ir.values import checked_number, is_number
 from archdsl.lang import ast
-from archdsl.source.diagnostic import Report
 from archdsl.source.suggest import did_you_mean
 
 # `depth` or `dim` of a stage; None where it has no `dim`

@@ -1,0 +1,296 @@
+"""The counting structure of a space: its pieces one after the other, the states between them, and the ways from state to state.
+
+A piece is a part of the network, or a rule, that is looked at on its own. A state has what later pieces need to know of the
+earlier ones: decisions that both read, and maps. A way has the decisions that a piece reads first, and what it costs.
+A spec of the space is a path of ways; what it costs is the sum along it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import cast
+
+from archdsl.feasible.anatomy import Anatomy, Costs, Quantity, Refusal, added
+from archdsl.feasible.pieces import Coupled, More, Output, Piece, Pieces
+from archdsl.feasible.trace import Answer, Key, Probe, Settled, ways
+from archdsl.ir.evaluate import DomainKey
+from archdsl.ir.override import resized
+from archdsl.ir.reach import evaluated
+from archdsl.ir.resolve import resolve
+from archdsl.ir.shapes import place
+from archdsl.ir.space import Budget, Space
+from archdsl.schema.units import Size
+from archdsl.source.diagnostic import Report
+from archdsl.source.record import dataclass
+
+# what later pieces know, in the order of the layer's keys; None for what was not asked
+State = tuple[Answer | None, ...]
+Assignment = tuple[tuple[Key, Answer], ...]
+
+# a space beyond these is refused: its decisions depend on each other through too many places
+_STATES = 20_000
+_WAYS = 400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a budget counts: a quantity, by a rule, at a size (None: the space's own input)."""
+
+    quantity: str
+    rule: str
+    at: Size | None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The ways of a piece that cost the same and lead to the same state: for each, the decisions that it settles."""
+
+    step: int
+    costs: Costs
+    assignments: tuple[Assignment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The ways through a piece, for all states that agree in what it reads. `steps` are what they add to a state."""
+
+    steps: tuple[tuple[tuple[int, Answer | None], ...], ...]
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A piece with the states before it: for each its table, and the state after each of the table's steps."""
+
+    piece: Piece
+    tables: tuple[Table, ...]
+    states: tuple[tuple[int, tuple[int, ...]], ...]
+
+
+class TooLarge(Exception):
+    """A space whose pieces depend on each other through more than can be held. `keys` are the decisions read most widely."""
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        self.keys = tuple(keys)
+        super().__init__()
+
+
+class _Again(Exception):
+    """Something was learned about what pieces read: the structure is made anew, from what was kept."""
+
+
+class Structure:
+    """The layers of a space. `bounds` are the quantities that its ways count, in the order of their costs."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.bounds = tuple(dict.fromkeys(Bound(b.quantity, b.rule, _at(b.at, space)) for b in space.budgets))
+        self.values: dict[Key, tuple[int | Fraction, ...]] = {decision.key: decision.values for decision in space.decisions}
+        self.first: dict[Key, Answer] = {
+            key: space.base_point.get(_domain(key), values[0]) for key, values in self.values.items()
+        }
+        self.pieces = Pieces(space, self._anatomies())
+        # the costs come image by image; a bound finds its own among them
+        order = [Bound(q.name, q.rule, at) for at, anatomy in self.pieces.anatomies.items() for q in anatomy.quantities]
+        self._order = tuple(order.index(bound) for bound in self.bounds)
+        self._reads: dict[str, set[Key]] = {}
+        self.layers = self._compiled()
+
+    def _anatomies(self) -> dict[Size | None, Anatomy]:
+        """The anatomy of the model at each size that a budget names."""
+        space = self.space
+        reached = frozenset({"", *evaluated(space.base_network)})
+        found = {}
+        sizes = dict.fromkeys([None, *(bound.at for bound in self.bounds)])
+        for index, at in enumerate(sizes):
+            report = Report()
+            model = resized(space.model, at, report) if at else space.model
+            arch = resolve(model, report, space.base_point)
+            network = place(arch, report, advise=False) if arch else None
+            report.raise_errors()
+            assert arch is not None and network is not None
+            here = [Quantity(bound.quantity, bound.rule) for bound in self.bounds if bound.at == at]
+            found[at] = Anatomy(model, arch, index, here, reached, self.first)
+        return found
+
+    def place(self, budget: Budget) -> int:
+        """Where the costs have what a budget bounds."""
+        return self.bounds.index(Bound(budget.quantity, budget.rule, _at(budget.at, self.space)))
+
+    def costs(self, point: Mapping[DomainKey, int | Fraction]) -> Costs | None:
+        """What a point costs of each bound; None if it cannot be built, or breaks a `require`."""
+        settled = dict(self.first)
+        settled.update(cast("Settled", point))
+        total = (0,) * len(self._order)
+        for layer in self.layers:
+            try:
+                costs, outputs = layer.piece.run(Probe(settled, self.first))
+            except Refusal:
+                return None
+            settled.update(outputs)
+            total = added(total, tuple(costs[place] for place in self._order))
+        return total
+
+    # --- compiling ----------------------------------------------------------------------------------------------
+
+    def _compiled(self) -> tuple[Layer, ...]:
+        self._learn()
+        while True:
+            try:
+                return self._made()
+            except _Again:
+                continue
+
+    def _learn(self) -> None:
+        """What each piece reads at the base: the first guess of what they share."""
+        settled: dict[Key, Answer] = {}
+        for piece in self.pieces.all():
+            probe = Probe(settled, self.first)
+            try:
+                _, outputs = piece.run(probe)
+            except (Refusal, Coupled, More):
+                outputs = {}
+            self._reads[piece.name] = set(probe.read)
+            settled.update(outputs)
+
+    def _made(self) -> tuple[Layer, ...]:
+        pieces = self._ordered()
+        live = self._live(pieces)
+        before: tuple[Key, ...] = ()
+        states: dict[State, int] = {(): 0}
+        layers = []
+        for index, piece in enumerate(pieces):
+            after = live[index + 1]
+            known: dict[State, int] = {}
+            tables: list[Table] = []
+            reads = self._reads[piece.name]
+            relevant = [place for place, key in enumerate(before) if key in reads]
+            kept = [(place, after.index(key)) for place, key in enumerate(before) if key in after]
+            following: dict[State, int] = {}
+            rows = []
+            for state in states:
+                seen = tuple(state[place] for place in relevant)
+                number = known.get(seen)
+                if number is None:
+                    settled = {key: answer for key, answer in zip(before, state, strict=True) if answer is not None}
+                    tables.append(self._table(piece, settled, before, after))
+                    number = known[seen] = len(tables) - 1
+                ids = []
+                for step in tables[number].steps:
+                    ids.append(following.setdefault(_stepped(state, kept, step, len(after)), len(following)))
+                rows.append((number, tuple(ids)))
+                if len(following) > _STATES:
+                    raise TooLarge(self._widest(pieces))
+            layers.append(Layer(piece, tuple(tables), tuple(rows)))
+            before, states = after, following
+        return tuple(layers)
+
+    def _table(self, piece: Piece, settled: Mapping[Key, Answer], before: Sequence[Key], after: Sequence[Key]) -> Table:
+        reads = self._reads[piece.name]
+        places = {key: place for place, key in enumerate(after)}
+        steps: dict[tuple[tuple[int, Answer | None], ...], int] = {}
+        groups: dict[tuple[int, Costs], list[Assignment]] = {}
+        count = 0
+
+        def run(probe: Probe) -> tuple[Costs, Output] | None:
+            try:
+                return piece.run(probe)
+            except Refusal:
+                return None
+
+        try:
+            for free, read, result in ways(run, settled, self.first, self.values):
+                if not reads.issuperset(read):
+                    # all states with what was newly found to be read have to be kept apart
+                    reads.update(read)
+                    raise _Again
+                if result is None:
+                    continue
+                costs, outputs = result
+                new: dict[Key, Answer] = dict(free)
+                new.update(cast("Settled", outputs))
+                step = tuple((places[key], answer) for key, answer in new.items() if key in places)
+                number = steps.setdefault(step, len(steps))
+                groups.setdefault((number, tuple(costs[place] for place in self._order)), []).append(tuple(free.items()))
+                count += 1
+                if count > _WAYS:
+                    raise TooLarge(list(reads))
+        except (Coupled, More) as learned:
+            self.pieces.learn(learned)
+            raise _Again from None
+        return Table(tuple(steps), tuple(Group(step, costs, tuple(all)) for (step, costs), all in groups.items()))
+
+    def _ordered(self) -> list[Piece]:
+        """The pieces of the network, each rule as soon as all that it reads is settled."""
+        order = self.pieces.network()
+        for rule in self.pieces.rules():
+            reads = self._reads[rule.name]
+            last = 0
+            for key in reads:
+                readers = [place for place, piece in enumerate(order) if key in self._reads[piece.name]]
+                last = max(last, readers[0] + 1 if readers else 0)
+            order.insert(last, rule)
+        return order
+
+    def _live(self, pieces: Sequence[Piece]) -> list[tuple[Key, ...]]:
+        """What is known before each piece, and after the last: what was read or made before and is read later."""
+        seen: list[dict[Key, None]] = [{}]
+        for piece in pieces:
+            seen.append({**seen[-1], **dict.fromkeys(self._reads[piece.name]), **dict.fromkeys(piece.makes)})
+        needed: set[Key] = set()
+        live: list[tuple[Key, ...]] = [()]
+        for piece, here in zip(reversed(pieces), reversed(seen[:-1]), strict=True):
+            needed |= self._reads[piece.name]
+            live.append(tuple(key for key in here if key in needed))
+        return live[::-1]
+
+    def _widest(self, pieces: Sequence[Piece]) -> list[Key]:
+        """The decisions with many values that many pieces read, the widest first."""
+        weight: dict[Key, int] = {}
+        for piece in pieces:
+            for key in self._reads[piece.name]:
+                if key in self.values:
+                    weight[key] = weight.get(key, 0) + len(self.values[key])
+        return sorted(weight, key=lambda key: -weight[key])
+
+    # --- the least and the most ---------------------------------------------------------------------------------
+
+    def extremes(self, bound: int, best: Callable[[int, int], int]) -> list[list[int | None]]:
+        """For one of the bounds, the least (`best=min`) or most that is still to come from each state of each layer."""
+        after: list[int | None] = [0] * self._last()
+        found = [after]
+        for layer in reversed(self.layers):
+            here: list[int | None] = []
+            for number, following in layer.states:
+                value: int | None = None
+                for group in layer.tables[number].groups:
+                    rest = after[following[group.step]]
+                    if rest is not None:
+                        total = group.costs[bound] + rest
+                        value = total if value is None else best(value, total)
+                here.append(value)
+            found.append(here)
+            after = here
+        return found[::-1]
+
+    def _last(self) -> int:
+        return 1 + max((step for _, following in self.layers[-1].states for step in following), default=0)
+
+
+def _stepped(state: State, kept: Sequence[tuple[int, int]], step: Sequence[tuple[int, Answer | None]], length: int) -> State:
+    after: list[Answer | None] = [None] * length
+    for old, new in kept:
+        after[new] = state[old]
+    for added_at, answer in step:
+        after[added_at] = answer
+    return tuple(after)
+
+
+def _at(at: Size | None, space: Space) -> Size | None:
+    return None if at == space.base_network.image.size else at
+
+
+def _domain(key: Key) -> DomainKey:
+    assert not isinstance(key, str)
+    return key

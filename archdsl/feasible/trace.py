@@ -1,0 +1,164 @@
+"""What a computation reads of a point, found out by letting it run: each result is kept under the values it has read."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import Generic, TypeAlias, TypeVar
+
+from archdsl.ir.evaluate import DomainKey
+from archdsl.schema.units import FeatureMap
+
+# a decision, or the name of a value whose map is read
+Key: TypeAlias = DomainKey | str
+Answer: TypeAlias = int | Fraction | tuple[FeatureMap, ...]
+Settled: TypeAlias = Mapping[Key, Answer]
+
+T = TypeVar("T")
+
+
+class Probe:
+    """A point that is only partly settled. What is asked beyond that gets its first value; `read` has all that was asked."""
+
+    __slots__ = ("first", "read", "settled")
+
+    def __init__(self, settled: Settled, first: Settled) -> None:
+        self.settled = settled
+        self.first = first
+        self.read: dict[Key, Answer] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self.settled or key in self.first
+
+    def __getitem__(self, key: Key) -> Answer:
+        answer = self.settled.get(key)
+        if answer is None:
+            answer = self.first[key]
+        self.read[key] = answer
+        return answer
+
+    def known(self, key: Key) -> bool:
+        """Whether a key is settled here."""
+        return key in self.settled
+
+
+class _Listener:
+    """Passes questions on, and remembers them in their order."""
+
+    __slots__ = ("probe", "read")
+
+    def __init__(self, probe: Source) -> None:
+        self.probe = probe
+        self.read: dict[Key, Answer] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self.probe
+
+    def __getitem__(self, key: Key) -> Answer:
+        answer = self.probe[key]
+        self.read[key] = answer
+        return answer
+
+    def known(self, key: Key) -> bool:
+        return self.probe.known(key)
+
+
+class Witness:
+    """A probe of which only what is settled, or named in `open`, is read; all else is as `stand_in` has it, unnoticed.
+
+    What it computes must not depend on the rest. That is not known here: whoever uses it compares afterwards.
+    """
+
+    __slots__ = ("guessed", "open", "probe", "stand_in")
+
+    def __init__(self, probe: Source, open: frozenset[Key], stand_in: Settled) -> None:
+        self.guessed: set[Key] = set()
+        self.probe = probe
+        self.open = open
+        self.stand_in = stand_in
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self.probe
+
+    def __getitem__(self, key: Key) -> Answer:
+        if key in self.open or self.probe.known(key) or isinstance(key, str):
+            return self.probe[key]
+        self.guessed.add(key)
+        return self.stand_in[key]
+
+    def known(self, key: Key) -> bool:
+        return key in self.open or self.probe.known(key)
+
+
+Source: TypeAlias = Probe | _Listener | Witness
+
+
+class _Branch(Generic[T]):
+    """A question, and where each answer leads."""
+
+    __slots__ = ("answers", "key")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.answers: dict[Answer, _Branch[T] | _Leaf[T]] = {}
+
+
+class _Leaf(Generic[T]):
+    __slots__ = ("result",)
+
+    def __init__(self, result: T) -> None:
+        self.result = result
+
+
+class Memo(Generic[T]):
+    """The results of one computation, as a tree of what it reads: it runs once for each way through."""
+
+    __slots__ = ("root",)
+
+    def __init__(self) -> None:
+        self.root: _Branch[T] | _Leaf[T] | None = None
+
+    def __call__(self, probe: Source, work: Callable[[Source], T]) -> T:
+        node = self.root
+        while isinstance(node, _Branch):
+            node = node.answers.get(probe[node.key])
+        if node is None:
+            listener = _Listener(probe)
+            node = _Leaf(work(listener))
+            self._insert(listener.read, node)
+        return node.result
+
+    def _insert(self, read: Settled, leaf: _Leaf[T]) -> None:
+        if not read:
+            self.root = leaf
+            return
+        keys = list(read)
+        if not isinstance(self.root, _Branch):
+            self.root = _Branch(keys[0])
+        node = self.root
+        for key, following in itertools.pairwise(keys):
+            found = node.answers.get(read[key])
+            if not isinstance(found, _Branch):
+                found = node.answers[read[key]] = _Branch(following)
+            node = found
+        node.answers[read[keys[-1]]] = leaf
+
+
+def ways(
+    work: Callable[[Probe], T], settled: Settled, first: Settled, values: Mapping[Key, tuple[int | Fraction, ...]]
+) -> Iterator[tuple[dict[Key, Answer], dict[Key, Answer], T]]:
+    """Every way through a computation: what it read that was not settled, all that it read, and its result."""
+    waiting: list[dict[Key, Answer]] = [{}]
+    while waiting:
+        chosen = waiting.pop()
+        probe = Probe({**settled, **chosen} if chosen else settled, first)
+        result = work(probe)
+        free = {key: answer for key, answer in probe.read.items() if key not in settled}
+        yield free, probe.read, result
+        path = dict(chosen)
+        for key, answer in free.items():
+            if key in path:
+                continue
+            waiting.extend({**path, key: other} for other in reversed(values[key]) if other != answer)
+            path[key] = answer
