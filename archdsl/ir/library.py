@@ -287,8 +287,11 @@ class Library:
 def _root(folder: Path) -> Path:
     """The folder that imports of a file in `folder` may not leave. Winners of a study extend a base beside its space."""
     study = folder.parent
-    if folder.name == WINNERS and any((study / f"space{suffix}").is_file() for suffix in SUFFIXES):
-        return study
+    if folder.name == WINNERS:
+        # the study of `NAME.arch` is `NAME.study` beside it
+        for space in (study / "space", study.with_suffix("") if study.suffix == ".study" else None):
+            if space and any(space.with_name(space.name + suffix).is_file() for suffix in SUFFIXES):
+                return space.parent
     return folder
 
 

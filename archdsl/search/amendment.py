@@ -47,7 +47,7 @@ def amendment(space: Spec, point: Point, name: str, path: Path, expects: Sequenc
     """The text of an arch `name`, to be written to `path`, that extends the base of a space and is the network of a point.
 
     It says only what differs from the base, and brings the imports and lets of the space that it needs. A base that cannot
-    be imported from `path` stands in the text; where its names and those of the space clash, the arch stands alone.
+    be imported from `path` stands in the text. Of a space with overrides the arch stands alone.
     """
     return _Writer(space, point, name, path, tuple(expects)).text()
 

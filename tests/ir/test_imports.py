@@ -227,3 +227,13 @@ def test_winners_of_a_study_reach_its_base_and_nothing_above_it(tmp_path: Path) 
     assert slugs(winner.parent / "deeper" / "main.arch") == ["import-outside"]
     lay(tmp_path, outside=TINY, study__winners__main='import "../../outside.arch" (tiny)\narch main extends tiny {}')
     assert slugs(winner) == ["import-outside"]
+
+
+def test_winners_of_a_study_beside_its_space_reach_the_base(tmp_path: Path) -> None:
+    lay(tmp_path, base=TINY)
+    winner = tmp_path / "few.study" / "winners" / "main.arch"
+    winner.parent.mkdir(parents=True)
+    winner.write_text('import "../../base.arch" (tiny)\narch main extends tiny {}')
+    assert slugs(winner) == ["import-outside"]
+    lay(tmp_path, few='import "base.arch" (tiny)\nspace few over tiny { stage s1 { depth = 1..2 } }')
+    assert slugs(winner) == []

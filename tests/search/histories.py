@@ -30,14 +30,14 @@ def bare(rows: Sequence[Sequence[float]], *directions: str) -> History:
     return History("bare", SimpleNamespace(), wanted, None, trials, len(trials), SimpleNamespace())
 
 
-def trial(index: int, values: dict[str, float], **changed: object) -> Trial:
+def trial(index: int, values: dict[str, float] | None = None, **changed: object) -> Trial:
     """A trial that is done."""
     given = {
         "index": index,
         "number": index,
         "state": "done",
         "point": {},
-        "values": values,
+        "values": values or {},
         "params": 1000 + index,
         "flops": 100_000 + index,
         "hash": f"{index:064x}",
@@ -73,8 +73,8 @@ def over(space: archdsl.Spec, trials: int, seed: int, *, study: str) -> History:
         found.append(
             trial(
                 index,
-                values,
                 **{
+                    "values": values,
                     "point": point.named,
                     "params": spec.params,
                     "flops": spec.flops,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -61,7 +62,7 @@ def test_only_trials_that_are_done_and_measured_count_and_each_network_once() ->
         trial(5, {"o0": 5.0}, hash=history.trials[0].hash, same_as=0),
         trial(6, {"o0": 5.0}),
     )
-    history = type(history)(**{**vars(history), "trials": (*reversed(more), *history.trials)})
+    history = replace(history, trials=(*reversed(more), *history.trials))
     assert [t.index for t in front(history)] == [0, 6]
     assert [t.index for t in ranked(history, "o0")] == [0, 6]
 
