@@ -1,0 +1,162 @@
+"""A process of its own for the evaluation of specs, so that one that hangs or crashes costs its trial and no more."""
+
+from __future__ import annotations
+
+import json
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import IO, Any
+
+from archdsl.search.problems import no_evaluator
+
+_CODE = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from archdsl.search.evaluating import main; main()"
+# importing torch on a slow disk
+_START_SECONDS = 300.0
+_LOOK_SECONDS = 0.2
+_TOLD = 600
+
+Step = Callable[[int, float], bool]
+
+
+class Evaluator:
+    """Evaluates specs in a process that is started when it is needed, and started anew after it was killed.
+
+    Parameters
+    ----------
+    order: what every evaluation needs: `objectives` as pairs of name and settings, `seed`, `device`, `pruning`, `threads`.
+    time_limit: seconds for an evaluation, after which its process is killed; None for no limit.
+    idle: called a few times a second while an evaluation runs.
+    """
+
+    def __init__(
+        self, order: Mapping[str, Any], time_limit: float | None, *, idle: Callable[[], None] = lambda: None
+    ) -> None:
+        self._order, self._limit, self._idle = dict(order), time_limit, idle
+        self._process: subprocess.Popen[str] | None = None
+        self._errors: IO[bytes] | None = None
+        self._said: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+
+    def evaluate(self, job: Mapping[str, Any], step: Step = lambda number, value: True) -> dict[str, Any]:
+        """The result of an evaluation, as `archdsl.search.evaluate.Evaluation` has it.
+
+        `step` is told each intermediate value and says whether to go on.
+
+        Raises
+        ------
+        SpecError: `no-evaluator`.
+        """
+        self.start()
+        began = time.monotonic()
+        deadline = None if self._limit is None else began + self._limit
+        self._say(job)
+        while True:
+            try:
+                message = self._hear(deadline)
+            except TimeoutError:
+                self.close()
+                return _failed(f"it took longer than the time limit of {self._limit:g} s, and was stopped", began)
+            if message is None:
+                return _failed(self._obituary(), began)
+            if "step" not in message:
+                result: dict[str, Any] = message["result"]
+                return result
+            self._say({"go": step(message["step"], message["value"])})
+
+    def start(self) -> None:
+        """Start the process, unless it runs. Raises `SpecError` `no-evaluator` where it does not start."""
+        if self._process is not None:
+            return
+        self._errors = tempfile.TemporaryFile()
+        self._said = queue.SimpleQueue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _CODE, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            encoding="utf-8",
+            # an interrupt at the terminal is for the worker, which knows what to do
+            start_new_session=True,
+        )
+        threading.Thread(target=_listen, args=(self._process, self._said), daemon=True).start()
+        self._say(self._order)
+        try:
+            message = self._hear(time.monotonic() + _START_SECONDS)
+        except TimeoutError:
+            self.close()
+            raise no_evaluator(f"it said nothing for {_START_SECONDS:.0f} s") from None
+        if message is None:
+            raise no_evaluator(self._obituary())
+
+    def close(self) -> None:
+        """Kill the process, if it runs."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
+
+    def _say(self, message: Mapping[str, Any]) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        # a process that died is noticed when it is listened to
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+
+    def _hear(self, deadline: float | None) -> dict[str, Any] | None:
+        """What the process says next; None when it died. Raises `TimeoutError`."""
+        while True:
+            left = _LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, deadline - time.monotonic())
+            try:
+                return self._said.get(timeout=max(0.0, left))
+            except queue.Empty:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError from None
+                self._idle()
+
+    def _obituary(self) -> str:
+        """How the process died, and its last words."""
+        assert self._process is not None
+        assert self._errors is not None
+        code = self._process.wait()
+        self._errors.seek(0)
+        words = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        self.close()
+        how = f"exit code {code}"
+        if code < 0:
+            name = signal.Signals(-code).name if -code in signal.valid_signals() else str(-code)
+            how = f"{name}, perhaps for want of memory" if name == "SIGKILL" else name
+        last = f": {words[-1][-_TOLD:]}" if words else ""
+        return f"its process died with {how}{last}"
+
+
+def _listen(process: subprocess.Popen[str], said: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    assert process.stdout is not None
+    # a stream that is closed while it is read belongs to a process that is not listened to any more
+    with suppress(ValueError, OSError):
+        for line in process.stdout:
+            said.put(json.loads(line))
+    said.put(None)
+
+
+def _failed(error: str, began: float) -> dict[str, Any]:
+    return {
+        "state": "failed",
+        "values": [],
+        "seconds": {"all": round(time.monotonic() - began, 6)},
+        "error": error,
+        "bug": None,
+    }

@@ -1,0 +1,211 @@
+"""Where the trials of a study are kept: SQLite in its folder, a journal, or any database that Optuna takes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archdsl.search.locking import FileLock
+from archdsl.search.patient import PatientStorage
+from archdsl.search.problems import damaged, of_storage, reason_of, study_format, unwritable, wrong_storage
+from archdsl.source.diagnostic import SpecError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage, RDBStorage
+
+_JOURNAL = "journal:"
+_JOURNALS = (".journal", ".log")
+# how long a writer waits for another one of the same SQLite file
+_BUSY_SECONDS = 60
+
+
+def shown(storage: str | None, database: Path) -> str:
+    """A storage as it may be told: without a password."""
+    if storage is None:
+        return database.as_posix()
+    return without_password(storage) if "://" in storage else storage
+
+
+def without_password(url: str) -> str:
+    """A URL without what is secret in it."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        # nobody knows where in it a password might be
+        return f"{url.partition('://')[0]}://..."
+    query = {key: value for key, value in found.query.items() if not _secret(key)}
+    return found.set(query=query)._replace(password=None).render_as_string()
+
+
+def _secret(key: str) -> bool:
+    return any(word in key.lower() for word in ("pass", "secret", "token", "key"))
+
+
+def open_storage(
+    storage: str | None, database: Path, *, waiting: Callable[[str], None] = lambda reason: None
+) -> PatientStorage:
+    """The storage that a text names, `database` being the SQLite file of the study's own folder.
+
+    Parameters
+    ----------
+    storage: None for SQLite in the folder, `journal:PATH`, a path that ends in `.journal` or `.log`, or a URL.
+    waiting: told why, when the storage does not answer and is asked again.
+
+    Raises
+    ------
+    SpecError: `wrong-storage`, `damaged-study`, `study-format`, `unwritable-study`, `storage-gone`.
+    """
+    where = shown(storage, database)
+    with _told(where):
+        if storage is None:
+            return _sqlite(database, where, waiting)
+        if storage.startswith(_JOURNAL) or ("://" not in storage and storage.endswith(_JOURNALS)):
+            return _journal(Path(storage.removeprefix(_JOURNAL)), where, waiting)
+        if "://" not in storage:
+            raise wrong_storage(storage, "it is no URL")
+        return _database(storage, where, waiting)
+
+
+@contextmanager
+def reading_storage(storage: str | None, database: Path) -> Iterator[PatientStorage]:
+    """The storage of a study to look at: one in a folder that cannot be written is read from a copy. Raises as `open_storage`."""
+    if storage is not None or os.access(database.parent, os.W_OK):
+        yield open_storage(storage, database)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in ("", "-wal"):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(f"{database}{suffix}", Path(folder, f"{database.name}{suffix}"))
+        yield open_storage(None, Path(folder, database.name))
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """What keeps a storage from being opened, as one error."""
+    try:
+        yield
+    except SpecError:
+        raise
+    except ImportError as error:
+        raise wrong_storage(where, f"{reason_of(error)}; the driver of the database is a package of its own") from error
+    except Exception as error:
+        raise of_storage(error, where) or wrong_storage(where, reason_of(error)) from error
+
+
+def _sqlite(path: Path, where: str, waiting: Callable[[str], None]) -> PatientStorage:
+    from sqlalchemy.engine import URL
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    guard = FileLock(path.with_name(f".{path.name}.guard"))
+    with guard:
+        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+            # what was written before a power cut stays readable, and readers do not wait for writers
+            connection.execute("PRAGMA journal_mode=WAL")
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != ("ok",):
+            raise damaged(where, str(found[0] if found else "it fails SQLite's check"))
+        url = URL.create("sqlite", database=str(path)).render_as_string()
+        made = _rdb(url, where, {"connect_args": {"timeout": _BUSY_SECONDS}})
+    _set_up(made)
+    # sqlite has no lock on a row: what must not happen twice is done under a lock on a file
+    return PatientStorage(made, where, guard=guard, waiting=waiting)
+
+
+def _set_up(storage: RDBStorage) -> None:
+    """Connections of SQLite that do not wait for the disk at each commit: a killed process loses nothing by it."""
+    from sqlalchemy import event
+
+    def connected(connection: Any, record: object) -> None:
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    event.listen(storage.engine, "connect", connected)
+    storage.engine.dispose()
+
+
+def _database(url: str, where: str, waiting: Callable[[str], None]) -> PatientStorage:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        raise wrong_storage(where, "this is no URL of a database") from None
+    if found.get_backend_name() == "sqlite":
+        if not found.database or found.database == ":memory:":
+            raise wrong_storage(where, "a study is kept in a file")
+        return _sqlite(Path(found.database), where, waiting)
+    holder = PatientStorage(None, where, waiting=waiting)
+    # a server that restarts is waited for, also at the very beginning
+    holder.inner = holder.patiently(lambda: _rdb(url, where, {"pool_pre_ping": True, "pool_size": 5}))
+    return holder
+
+
+def _rdb(url: str, where: str, options: dict[str, Any]) -> BaseStorage:
+    from optuna.storages import RDBStorage
+
+    try:
+        # Optuna fills in a field of its own between braces
+        return RDBStorage(url.replace("{", "{{").replace("}", "}}"), engine_kwargs=options)
+    except RuntimeError as error:
+        if "version" not in str(error):
+            raise
+        raise study_format(where, "its tables are those of another Optuna") from error
+
+
+def _journal(path: Path, where: str, waiting: Callable[[str], None]) -> PatientStorage:
+    import optuna.storages as storages
+    from optuna.storages.journal import JournalFileBackend
+
+    if path.is_dir() or not path.name:
+        raise wrong_storage(where, "a journal is a file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise unwritable(where, "permission denied")
+    lock = _JournalLock(path)
+    lock.acquire()
+    lock.release()
+    return PatientStorage(storages.JournalStorage(JournalFileBackend(str(path), lock)), where, waiting=waiting)
+
+
+class _JournalLock:
+    """The lock of a journal: it goes with a process that dies, and its next holder takes away a record that was cut off."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = FileLock(path.with_name(f".{path.name}.guard"))
+
+    def acquire(self) -> bool:
+        """Wait for it."""
+        self._lock.__enter__()
+        with suppress(FileNotFoundError), self._path.open("rb+") as file:
+            end = file.seek(0, os.SEEK_END)
+            whole = _last_line_end(file, end)
+            if whole < end:
+                file.truncate(whole)
+        return True
+
+    def release(self) -> None:
+        """Give it back."""
+        self._lock.__exit__(None, None, None)
+
+
+def _last_line_end(file: Any, end: int) -> int:
+    """Where the last whole line of a file ends."""
+    at, block = end, 4096
+    while at > 0:
+        start = max(0, at - block)
+        file.seek(start)
+        found = file.read(at - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        at = start
+    return 0
