@@ -127,7 +127,7 @@ class Console:
         from archdsl.cli.progress import Progress
 
         shown = self.stderr.isatty() and not self.quiet and self.form == "full"
-        return Progress(self.stderr if shown else None, self.width, self.reason)
+        return Progress(self.stderr if shown else None, self.width, self.reason, self.say)
 
     def elapsed(self) -> str:
         """` (41 ms)` or ` (41 s)` on a terminal. Nothing in a pipe, so that the same run prints the same text."""

@@ -35,7 +35,12 @@ options of every verb:
 exit: 0 done, 1 the input is at fault, 2 the call is at fault, 3 a bug in archdsl, 130 interrupted"""
 
 # what the machine refuses is no fault of a spec
-_CALL_SLUGS = frozenset({"compiler-missing", "folder-taken", "unreadable-file"})
+_CALL_SLUGS = frozenset(
+    {
+        *("compiler-missing", "folder-taken", "no-evaluator", "not-a-study", "storage-gone", "study-exists", "unreadable-file"),
+        *("unwritable-study", "wrong-storage"),
+    }
+)
 
 
 class Verb(Protocol):

@@ -15,8 +15,8 @@ _PATIENCE = 0.3
 class Progress:
     """One line on a terminal, shown after 300 ms and removed at the end; elsewhere a line for each step under `-v`."""
 
-    def __init__(self, stream: TextIO | None, width: int, reason: Callable[[str], None]) -> None:
-        self._stream, self._width, self._reason = stream, width, reason
+    def __init__(self, stream: TextIO | None, width: int, reason: Callable[[str], None], say: Callable[[str], None]) -> None:
+        self._stream, self._width, self._reason, self._say = stream, width, reason, say
         self._lock = threading.Lock()
         self._text, self._shown = "", False
         self._timer: threading.Timer | None = None
@@ -28,6 +28,15 @@ class Progress:
             return
         with self._lock:
             self._text = safe(text)
+            if self._shown:
+                self._draw()
+
+    def above(self, text: str) -> None:
+        """Say something that stays, above the line that is being shown."""
+        with self._lock:
+            if self._stream is not None and self._shown:
+                self._stream.write("\r\x1b[K")
+            self._say(text)
             if self._shown:
                 self._draw()
 

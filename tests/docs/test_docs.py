@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from archdsl import api
-from archdsl.cli.main import VERBS, parser_of, verb
+from archdsl.cli.main import INNER, VERBS, parser_of, verb
 from archdsl.ir.objectives import OBJECTIVES
 from archdsl.source import limits
 from archdsl.source.text import Source
@@ -112,6 +112,10 @@ def test_command_lines_parse(page: str, command: str) -> None:
         assert words[0] in ("VERB", "--help", "--version")
         return
     assert words[0] in VERBS, f"{page}: there is no verb `{words[0]}`"
+    if words[0] in INNER and len(words) > 1 and not words[1].startswith("-"):
+        # a verb inside, or what stands for one
+        assert words[1] in (*INNER[words[0]], "VERB"), f"{page}: there is no verb `{words[0]} {words[1]}`"
+        words = [" ".join(words[:2]), *words[2:]] if words[1] != "VERB" else words[:1]
     parser = parser_of(verb(words[0]))
     known = set(parser._option_string_actions)
     assert {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"} <= known

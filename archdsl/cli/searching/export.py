@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from archdsl.cli.console import Console
-from archdsl.cli.searching.study import add_study
+from archdsl.cli.console import DONE, CallError, Console
+from archdsl.cli.searching.study import add_storage, add_study, place_of, study_of
+
+if TYPE_CHECKING:
+    from archdsl.search.trials import History, Trial
 
 NAME = "search export"
 HELP = "write the best specs of a study as files that extend its base"
@@ -20,11 +26,39 @@ def configure(parser: ArgumentParser) -> None:
     add_study(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="the folder to write to (winners, in that of the study)")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--top", metavar="N", help="the N best by the first objective (else those that none is better than)")
+    which.add_argument("--top", metavar="N", help="the N best by the first objective (else the front, or of one objective 3)")
     which.add_argument("--all", action="store_true", help="every spec that was evaluated")
-    parser.add_argument("--storage", metavar="URL", help="where the trials are, if not where the study says")
+    add_storage(parser)
 
 
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
-    raise NotImplementedError
+    if args.output is not None and not args.output.strip():
+        raise CallError("`--output` is empty", "name a folder, or leave it out: `winners` in that of the study is written then")
+    study = study_of(args.study)
+    with console.progress() as progress:
+        progress.step("reading the trials")
+        from archdsl.search.trials import history
+        from archdsl.search.winners import write_winners
+
+        found = history(place_of(args.study), storage=args.storage)
+        trials = _chosen(found, args)
+        progress.step("writing specs")
+        target = None if args.output is None else Path(args.output)
+        paths = write_winners(found, study, target=target, trials=trials)
+    if not paths:
+        console.say(f"`{found.study}` has no spec to write yet")
+    console.out("\n".join(path.as_posix() for path in paths))
+    return DONE
+
+
+def _chosen(found: History, args: Namespace) -> Sequence[Trial] | None:
+    """The trials that are asked for; None for the winners as they are."""
+    from archdsl.cli.arguments import whole
+    from archdsl.search.pareto import comparable, ranked
+
+    if args.all:
+        return comparable(found)
+    if args.top is None:
+        return None
+    return ranked(found, found.objectives[0].name)[: whole(args.top, "--top", 1)]

@@ -1,0 +1,65 @@
+"""A study begun from a space elsewhere: a folder of its own with the space, the files that it imports, and the settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archdsl.api import Spec
+from archdsl.search.folder import SPACES, StudyFolder
+from archdsl.search.problems import not_a_study
+
+if TYPE_CHECKING:
+    from archdsl.ir.library import LoadedFile
+
+
+def copied(source: StudyFolder, space: Spec, target: Path) -> StudyFolder:
+    """The study in the folder `target` of the space of another one: its files are written there, unless they are there.
+
+    What it found stays where it is.
+
+    Raises
+    ------
+    SpecError: `not-a-study` where the folder holds something else by the name of such a file; `unwritable-study`.
+    """
+    folder = StudyFolder(target)
+    texts = dict(_texts(source, space, target))
+    for path, text in texts.items():
+        if path.exists() and not (path.is_file() and path.read_bytes() == text.encode()):
+            reason = f"its `{path.relative_to(target).as_posix()}` is another than that of `{source.name}`"
+            raise not_a_study(target, reason, "name a folder that is empty or not there yet, or leave `--output` out")
+    for path, text in texts.items():
+        if not path.exists():
+            folder.write(path, text)
+    return folder
+
+
+def _texts(source: StudyFolder, space: Spec, target: Path) -> Iterator[tuple[Path, str]]:
+    """The files of a study by the path that they get."""
+    first = space.model.files[space.model.span.source]
+    assert first.path is not None
+    root = Path(os.path.realpath(first.path)).parent
+    for loaded in _reached(first):
+        # packaged specs are imported by name from anywhere
+        if loaded is first or loaded.path is None or loaded.file.source.name.startswith("@"):
+            continue
+        real = Path(os.path.realpath(loaded.path))
+        if not real.is_relative_to(root):
+            raise not_a_study(target, f"the space imports `{real.as_posix()}`", "bring that file into the folder of the space")
+        yield target / real.relative_to(root), loaded.file.source.text
+    yield target / SPACES[first.path.suffix != ".arch"], first.file.source.text
+    if source.settings.is_file():
+        yield target / source.settings.name, source.settings.read_text(encoding="utf-8")
+
+
+def _reached(first: LoadedFile) -> list[LoadedFile]:
+    """A file, and those that it imports."""
+    found, waiting = [first], [first]
+    while waiting:
+        for loaded, _ in waiting.pop().imports.values():
+            if all(loaded is not other for other in found):
+                found.append(loaded)
+                waiting.append(loaded)
+    return found
