@@ -31,20 +31,3 @@ class Recipe:
     clip: float = 5.0
     augment: str = "none"
     threads: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse what no training can use, with the name of the setting."""
-        checks = (
-            ("epochs", self.epochs >= 1, "1 or more"),
-            ("seconds", self.seconds is None or self.seconds > 0, "above 0, or left out"),
-            ("batch", self.batch >= 2, "2 or more"),
-            ("lr", 0 < self.lr < float("inf"), "above 0"),
-            ("warmup", 0 <= self.warmup <= 1, "from 0 to 1"),
-            ("weight_decay", 0 <= self.weight_decay < float("inf"), "0 or more"),
-            ("smoothing", 0 <= self.smoothing < 1, "from 0 to below 1"),
-            ("clip", self.clip >= 0, "0 or more"),
-            ("threads", self.threads >= 1, "1 or more"),
-        )
-        for name, holds, rule in checks:
-            if not holds:
-                raise ValueError(f"`{name}` is {rule}, not {getattr(self, name)}")
