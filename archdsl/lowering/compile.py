@@ -35,12 +35,17 @@ def compile_module(module: Backbone) -> Compiled:
     ------
     SpecError: `compiler-missing`, where inductor would find no C++ compiler; `parity-failed`.
     """
-    if compiler() is None:
-        raise SpecError([_missing()])
+    require_compiler()
     run = torch.compile(module, fullgraph=True)
     start = time.perf_counter()
     found = parity(module, run, what="compiled", batches=(2,), tolerance=TOLERANCE)
     return Compiled(run, found, time.perf_counter() - start)
+
+
+def require_compiler() -> None:
+    """Raise `SpecError` `compiler-missing` where inductor would find no C++ compiler."""
+    if compiler() is None:
+        raise SpecError([_missing()])
 
 
 def compiler() -> str | None:

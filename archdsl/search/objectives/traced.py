@@ -12,9 +12,8 @@ from torch import Tensor
 Rule = Callable[[str, tuple[Any, ...], Mapping[str, Any]], Tensor | None]
 
 # those that bend at or near zero
-ACTIVATIONS = frozenset(
-    "relu relu_ relu6 gelu silu silu_ elu elu_ celu selu leaky_relu leaky_relu_ prelu hardswish mish softplus".split()
-)
+_RECTIFIERS = frozenset(("relu", "relu_", "relu6", "leaky_relu", "leaky_relu_", "prelu"))
+ACTIVATIONS = _RECTIFIERS | {"gelu", "silu", "silu_", "hardswish", "mish", "softplus", "elu", "elu_", "celu", "selu"}
 NORMS = frozenset(("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm"))
 
 
