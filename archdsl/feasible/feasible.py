@@ -12,7 +12,7 @@ from archdsl.feasible.cheapest import apart, check_reachable
 from archdsl.feasible.structure import Bound, Structure, TooLarge
 from archdsl.feasible.trace import Answer
 from archdsl.feasible.window import window_of
-from archdsl.ir.decisions import Decision, Point, active
+from archdsl.ir.decisions import Decision, Point
 from archdsl.ir.evaluate import DomainKey
 from archdsl.ir.points import Drawn
 from archdsl.ir.space import Space
@@ -140,7 +140,7 @@ class Feasible:
         """A point with all its decisions; those that nothing reads there are as in the base."""
         space = self.space
         values = {d.key: chosen.get(d.key, space.base_point.get(d.key, d.values[0])) for d in space.decisions}
-        return Drawn(values, {d.path: d.label(values[d.key]) for d in active(space.decisions, values)})  # type: ignore[arg-type]
+        return space.drawn(values)  # type: ignore[arg-type]
 
 
 def structure_of(space: Space, report: Report) -> Structure:

@@ -65,7 +65,7 @@ class Nearest:
 def _steps(decision: Decision) -> dict[int | Fraction, dict[Answer, float]]:
     """For each value of a decision how far the others are: the share of the range for numbers, all of it for alternatives."""
     values = decision.values
-    ordered = not all(isinstance(value, int) and value == place for place, value in enumerate(values)) or _is_range(decision)
+    ordered = decision.is_range
     length = max(len(values) - 1, 1)
     return {
         value: {
@@ -73,7 +73,3 @@ def _steps(decision: Decision) -> dict[int | Fraction, dict[Answer, float]]:
         }
         for a, value in enumerate(values)
     }
-
-
-def _is_range(decision: Decision) -> bool:
-    return ".." in decision.span.text

@@ -37,6 +37,7 @@ class Decision:
     values: tuple[int | Fraction, ...]
     labels: tuple[str, ...]
     parent: tuple[DomainKey, int] | None
+    is_range: bool = False
 
     def listed(self) -> str:
         """The values as a reader writes them, of many the first."""
@@ -179,7 +180,7 @@ class _Finder:
         with self.report.guard():
             numbers = self._numbers(span)
             labels = tuple(show_number(number) for number in numbers)
-            self._add(Decision(self._free(path), key, span.span, numbers, labels, parent))
+            self._add(Decision(self._free(path), key, span.span, numbers, labels, parent, is_range=True))
 
     def _add(self, decision: Decision) -> None:
         if len(self.found) >= limits.DECISIONS:

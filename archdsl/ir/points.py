@@ -43,7 +43,7 @@ def draw(space: Space, random: Random | int, *, require: bool) -> Drawn:
         raise TypeError(f"`random` takes a random.Random or a whole number for a seed, not {random!r}")
     refused: SpecError | None = None
     for _ in range(DRAWS):
-        point = _drawn(space, {decision.key: random.choice(decision.values) for decision in space.decisions})
+        point = drawn(space, {decision.key: random.choice(decision.values) for decision in space.decisions})
         if not require:
             return point
         try:
@@ -70,13 +70,14 @@ def told(space: Space, named: Mapping[str, object]) -> Drawn:
         if label not in decision.labels:
             raise ValueError(f"`{path}` is one of {decision.listed()}, not {label}")
         values[decision.key] = decision.values[decision.labels.index(label)]
-    point = _drawn(space, values)
+    point = drawn(space, values)
     if idle := [path for path in named if path not in point.named]:
         raise ValueError(f"`{idle[0]}` does not exist at this point: it is part of an alternative that is not chosen")
     return point
 
 
-def _drawn(space: Space, values: Point) -> Drawn:
+def drawn(space: Space, values: Point) -> Drawn:
+    """As `Space.drawn`."""
     return Drawn(values, {found.path: found.label(values[found.key]) for found in active(space.decisions, values)})
 
 

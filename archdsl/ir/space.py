@@ -19,7 +19,7 @@ from archdsl.ir.model import Model
 from archdsl.ir.network import Network
 from archdsl.ir.objectives import is_objective, objectives
 from archdsl.ir.override import resized
-from archdsl.ir.points import Drawn, draw, told
+from archdsl.ir.points import Drawn, draw, drawn, told
 from archdsl.ir.require import COMPARE, check_requires
 from archdsl.ir.resolve import resolve
 from archdsl.ir.rules import counted
@@ -149,6 +149,10 @@ class Space:
         ValueError: there is no such decision, or it has no such value.
         """
         return told(self, named)
+
+    def drawn(self, values: Point) -> Drawn:
+        """The point with these values, one for each decision, with the names of those that exist there."""
+        return drawn(self, values)
 
     def named(self, point: Point) -> dict[str, str]:
         """The decisions that exist at a point, by path, as a reader writes them."""

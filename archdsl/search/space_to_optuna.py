@@ -1,0 +1,90 @@
+"""The decisions of a space as Optuna's parameters, and points as their values, both ways.
+
+The distributions are static: one for each decision, whatever else is chosen. A decision that does not exist at a point, or
+that nothing reads there, has the value of the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from archdsl.ir.decisions import Decision
+from archdsl.ir.points import Drawn
+from archdsl.ir.space import Space
+
+Param = str | int | float
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """The distribution of each decision, by path: numbers for a range, labels for alternatives."""
+    return {decision.path: _distribution(decision) for decision in space.decisions}
+
+
+def to_params(space: Space, point: Drawn) -> dict[str, Param]:
+    """The values of a point, by path."""
+    return {decision.path: _param(decision, _value(space, decision, point)) for decision in space.decisions}
+
+
+def to_labels(space: Space, params: Mapping[str, object]) -> dict[str, str]:
+    """Values as a reader writes them, by path. Raises ValueError for a path or a value that the space does not have."""
+    decisions = {decision.path: decision for decision in space.decisions}
+    labels = {}
+    for path, value in params.items():
+        if path not in decisions:
+            raise ValueError(f"`{space.name}` has no decision `{path}`")
+        labels[path] = _label(decisions[path], value)
+    return labels
+
+
+def to_point(space: Space, params: Mapping[str, object]) -> Drawn:
+    """The point with these values; what does not exist there is left aside. Raises ValueError as `to_labels` does."""
+    labels = to_labels(space, params)
+    values = {}
+    for decision in space.decisions:
+        label = labels.get(decision.path)
+        known = None if label is None else decision.values[decision.labels.index(label)]
+        values[decision.key] = _of_base(space, decision) if known is None else known
+    return space.drawn(values)
+
+
+def _distribution(decision: Decision) -> BaseDistribution:
+    if not decision.is_range:
+        return CategoricalDistribution(_choices(decision))
+    values = decision.values
+    step = values[1] - values[0] if len(values) > 1 else 1
+    if all(isinstance(value, int) for value in values):
+        return IntDistribution(int(values[0]), int(values[-1]), step=int(step))
+    return FloatDistribution(float(values[0]), float(values[-1]), step=float(step))
+
+
+def _choices(decision: Decision) -> tuple[str, ...]:
+    """The labels; where two are written alike, with their places."""
+    labels = decision.labels
+    return tuple(label if labels.count(label) == 1 else f"{label} ({place + 1})" for place, label in enumerate(labels))
+
+
+def _value(space: Space, decision: Decision, point: Drawn) -> int | Fraction:
+    return point[decision.key] if decision.path in point.named else _of_base(space, decision)
+
+
+def _of_base(space: Space, decision: Decision) -> int | Fraction:
+    return space.base_point.get(decision.key, decision.values[0])
+
+
+def _param(decision: Decision, value: int | Fraction) -> Param:
+    if not decision.is_range:
+        return _choices(decision)[decision.values.index(value)]
+    whole = all(isinstance(each, int) for each in decision.values)
+    return int(value) if whole else float(value)
+
+
+def _label(decision: Decision, value: object) -> str:
+    for place, each in enumerate(decision.values):
+        if _param(decision, each) == value or (
+            isinstance(value, float) and decision.is_range and abs(float(each) - value) < 1e-9
+        ):
+            return decision.labels[place]
+    raise ValueError(f"`{decision.path}` is one of {decision.listed()}, not {value}")
