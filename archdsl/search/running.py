@@ -1,0 +1,189 @@
+"""Begin a study, go on with one, or help with one: the Python API of the search."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from archdsl.search.events import Listener, Started, Stopped, Waiting, ignore
+from archdsl.search.folder import StudyFolder
+from archdsl.search.interrupts import Interrupted, Interrupts
+from archdsl.search.settings import Settings
+from archdsl.search.study import Opening, Plan, Study, open_study, plan, storage_shown
+from archdsl.search.trial_loop import FAILURES, TrialLoop
+from archdsl.search.trials import History
+
+if TYPE_CHECKING:
+    from archdsl.search.events import Reason
+
+StudyLike = str | os.PathLike[str] | StudyFolder
+
+
+def run(
+    study: StudyLike,
+    *,
+    trials: int | None = None,
+    workers: int | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+    storage: str | None = None,
+    device: str | None = None,
+    time_limit: float | None = None,
+    failures: int = FAILURES,
+    on_event: Listener = ignore,
+) -> History:
+    """Begin a study, and go through its trials.
+
+    Parameters
+    ----------
+    study: a folder that holds a `space.arch`, or the file of a space, whose folder is `NAME.study` beside it.
+    trials, workers, seed, sampler, storage, device, time_limit: in place of what `study.yaml` says.
+    failures: how many trials may fail one after the other before the study stops.
+    on_event: told what happens, as `archdsl.search.events` has it.
+
+    Returns
+    -------
+    What was found.
+
+    Raises
+    ------
+    SpecError: what is wrong with the folder, the space, the settings or the storage; `study-exists` for one that has trials.
+    Interrupted: by Ctrl-C; all that was finished is saved.
+    ValueError: an argument is out of its bounds.
+    """
+
+    def change(found: Settings) -> Settings:
+        return found.changed(
+            trials=trials,
+            workers=workers,
+            seed=seed,
+            sampler=sampler,
+            storage=storage,
+            device=device,
+            time_limit=time_limit,
+        )
+
+    return _run(_folder(study), change, "begin", None, on_event, failures)
+
+
+def resume(
+    study: StudyLike,
+    *,
+    trials: int | None = None,
+    workers: int | None = None,
+    storage: str | None = None,
+    device: str | None = None,
+    time_limit: float | None = None,
+    failures: int = FAILURES,
+    on_event: Listener = ignore,
+) -> History:
+    """Go on with a study, with the sampler and the seed that it was begun with.
+
+    With one worker, and objectives that are functions of spec and seed, its trials are those of a run that was never stopped.
+
+    Parameters
+    ----------
+    trials: how many are wanted in total from now on.
+    workers, storage, device, time_limit, failures, on_event: as `run` takes them.
+
+    Raises
+    ------
+    SpecError: as `run`; `not-a-study` for one that was never begun, `study-changed` where its space or its objectives changed.
+    """
+
+    def change(found: Settings) -> Settings:
+        return found.changed(trials=trials, workers=workers, storage=storage, device=device, time_limit=time_limit)
+
+    return _run(_folder(study), change, "go on", trials, on_event, failures)
+
+
+def worker(
+    study: StudyLike,
+    *,
+    storage: str | None = None,
+    device: str | None = None,
+    time_limit: float | None = None,
+    failures: int = FAILURES,
+    on_event: Listener = ignore,
+) -> History:
+    """Help with a study that is run elsewhere, on the same storage, until its trials are done.
+
+    Raises as `resume` does.
+    """
+
+    def change(found: Settings) -> Settings:
+        return found.changed(workers=1, storage=storage, device=device, time_limit=time_limit)
+
+    return _run(_folder(study), change, "join", None, on_event, failures)
+
+
+def _folder(study: StudyLike) -> StudyFolder:
+    folder = study if isinstance(study, StudyFolder) else StudyFolder.of(study)
+    if folder.file is None:
+        return folder
+    from archdsl.api import load
+    from archdsl.search.copying import copied
+
+    # the folder is a study of its own from then on
+    return copied(folder, load(folder.file), folder.path)
+
+
+def _run(
+    folder: StudyFolder,
+    change: Callable[[Settings], Settings],
+    how: Opening,
+    trials: int | None,
+    on_event: Listener,
+    failures: int,
+) -> History:
+    found = plan(folder, change, anew=how == "begin")
+    with Interrupts() as interrupts:
+        study = open_study(found, how, trials=trials, waiting=lambda reason: on_event(Waiting(reason)))
+        # an unreachable budget is said before anything else
+        _ = study.feasible
+        study.ledger.sync()
+        on_event(_started(found, study))
+        reason = _worked(study, on_event, interrupts, failures)
+        history = study.history()
+        on_event(Stopped(reason, len(history.trials), study.total, _text(reason, study)))
+    if how != "join":
+        conclude(folder, history)
+    if reason == "interrupted":
+        raise Interrupted
+    return history
+
+
+def _worked(study: Study, on_event: Listener, interrupts: Interrupts, failures: int) -> Reason:
+    if study.plan.settings.workers == 1:
+        return TrialLoop(study, on_event, interrupts, failures=failures).run()
+    from archdsl.search.workers import supervise
+
+    return supervise(study, on_event, interrupts, failures=failures)
+
+
+def _started(found: Plan, study: Study) -> Started:
+    from archdsl.search.study import BASE_NOTE
+
+    noted = study.storage.get_study_user_attrs(study.study_id).get(BASE_NOTE)
+    return Started(
+        name=found.lock.space,
+        total=study.total,
+        done=study.ledger.done(study.total),
+        objectives=tuple((objective.direction, objective.name) for objective in study.objectives),
+        sampler=found.lock.sampler,
+        seed=found.lock.seed,
+        workers=found.settings.workers,
+        storage=storage_shown(found),
+        notes=(*study.notes, *([noted] if noted else [])),
+    )
+
+
+def _text(reason: Reason, study: Study) -> str:
+    if reason == "exhausted":
+        return f"every feasible spec has been seen: there are {len(study.ledger.by_hash):_}"
+    return ""
+
+
+def conclude(folder: StudyFolder, history: History) -> None:
+    """Write what a study found into its folder: winners, results, report."""

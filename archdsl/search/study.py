@@ -1,0 +1,325 @@
+"""An Optuna study in a folder: begun, opened again, or only looked at."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal
+
+from archdsl.search import lock as locks
+from archdsl.search.folder import StudyFolder
+from archdsl.search.ledger import Ledger
+from archdsl.search.lock import Lock
+from archdsl.search.problems import no_objective, not_a_study, study_exists
+from archdsl.search.settings import Settings, bad_setting
+from archdsl.search.storage import open_storage, reading_storage, shown, without_password
+from archdsl.search.trials import History, Trial, trial_of
+
+if TYPE_CHECKING:
+    import optuna
+
+    from archdsl.api import Spec
+    from archdsl.feasible import Feasible
+    from archdsl.ir.space import Objective, Space
+    from archdsl.search.objectives.objective import Objective as Measured
+    from archdsl.search.patient import PatientStorage
+
+Opening = Literal["begin", "go on", "join"]
+# what a study notes of itself in the storage
+TOTAL, BASE_NOTE = "trials", "base"
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """A study as its folder has it, before its storage is asked. `old` is the lock that was there."""
+
+    folder: StudyFolder
+    spec: Spec
+    settings: Settings
+    lock: Lock
+    old: Lock | None
+
+    @property
+    def space(self) -> Space:
+        assert self.spec.space is not None
+        return self.spec.space
+
+    def measured(self) -> tuple[Measured, ...]:
+        """The objectives with their settings. Raises `SpecError` `bad-setting` or `broken-plugin`."""
+        return tuple(_measured(name, self.settings) for name in self.lock.directions)
+
+
+def plan(folder: StudyFolder, change: Callable[[Settings], Settings] = lambda found: found, *, anew: bool = False) -> Plan:
+    """Read the folder of a study.
+
+    Parameters
+    ----------
+    change: puts what a call says in the place of what `study.yaml` says.
+    anew: the study is to begin. Otherwise what was chosen when it was begun stays.
+
+    Raises
+    ------
+    SpecError: what is wrong with the space, the settings, or the lock.
+    """
+    spec = load_space(folder)
+    assert spec.space is not None
+    names = tuple(objective.name for objective in spec.space.objectives)
+    if not names:
+        raise no_objective(spec.name)
+    settings = change(Settings.read(folder.settings, objectives=names))
+    for name in names:
+        _measured(name, settings)
+    now = _lock_of(spec, settings)
+    old = Lock.read(folder)
+    if old is not None and not anew:
+        old.refuse_changes(folder, now)
+        settings = settings.changed(seed=old.seed)
+        if settings.storage is None and old.storage is not None:
+            settings = settings.changed(storage=old.storage)
+    return Plan(folder=folder, spec=spec, settings=settings, lock=now if anew or old is None else old, old=old)
+
+
+def load_space(folder: StudyFolder) -> Spec:
+    """The space of a study; its file may hold archs beside it.
+
+    Raises
+    ------
+    SpecError: what is wrong with it, `not-a-study` where the file has none, or several.
+    """
+    from archdsl.api import load
+    from archdsl.ir.library import Library
+    from archdsl.ir.reference import opened
+    from archdsl.lang import ast
+    from archdsl.source.diagnostic import Report
+
+    path = folder.space
+    loaded, _ = opened(path.as_posix(), Library(Report()))
+    # what is wrong with the file is said where it is loaded
+    spaces = [item.name.id for item in loaded.models() if isinstance(item, ast.Space)] if loaded is not None else [""]
+    if len(spaces) != 1:
+        reason = f"`{path.as_posix()}` has {', '.join(spaces) or 'no space'}"
+        raise not_a_study(folder.path, reason, "write one `space NAME over ARCH { ... }` in it")
+    return load(path, name=spaces[0] or None)
+
+
+def _measured(name: str, settings: Settings) -> Measured:
+    from archdsl.search.objectives.registry import WrongSetting, make
+
+    try:
+        return make(name, settings.objectives.get(name, {}))
+    except WrongSetting as error:
+        path = f"{error.objective}.{error.setting}" if error.setting else error.objective
+        raise bad_setting(settings, path, error.message, error.help) from None
+
+
+def _lock_of(spec: Spec, settings: Settings) -> Lock:
+    from archdsl.search.sampler import chosen_sampler
+
+    space = spec.space
+    assert space is not None
+    directions = {objective.name: objective.direction for objective in space.objectives}
+    objectives = {name: dict(given) for name, given in settings.objectives.items() if given}
+    sampler = chosen_sampler(settings.sampler, objectives=len(directions), trials=settings.trials)
+    found = locks.space_hash(spec)
+    told = f"{found} {settings.seed} {sampler} {sorted(objectives.items())}"
+    storage = settings.storage
+    return Lock(
+        # several studies of a space may share a database
+        study=f"{spec.name}-{sha256(told.encode()).hexdigest()[:8]}",
+        space=spec.name,
+        space_hash=found,
+        seed=settings.seed,
+        sampler=sampler,
+        trials=settings.trials,
+        objectives=objectives,
+        directions=directions,
+        storage=without_password(storage) if storage and "://" in storage else storage,
+        versions=locks.versions(),
+    )
+
+
+class Study:
+    """A study that is open: its plan, its storage, and what is known of its trials."""
+
+    def __init__(self, plan: Plan, storage: PatientStorage, study_id: int, notes: tuple[str, ...] = ()) -> None:
+        self.plan, self.storage, self.study_id, self.notes = plan, storage, study_id, notes
+        self.ledger = Ledger(storage, study_id)
+        self.total = plan.settings.trials
+
+    @cached_property
+    def feasible(self) -> Feasible:
+        """The counting structure of the space."""
+        from archdsl.feasible import Feasible
+
+        return Feasible(self.plan.space)
+
+    def optuna(self) -> optuna.Study:
+        """The study as samplers and pruners want it, new for each trial: it holds what it has read."""
+        from optuna import Study as OptunaStudy
+
+        return OptunaStudy(self.plan.lock.study, self.storage)
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return self.plan.space.objectives
+
+    def read_total(self) -> int:
+        """How many trials are wanted by now."""
+        self.total = int(self.storage.get_study_user_attrs(self.study_id).get(TOTAL, self.total))
+        return self.total
+
+    def trial(self, index: int) -> Trial:
+        """A trial that has ended."""
+        return trial_of(self.ledger.finished[index], index, self.plan.space, self.objectives)
+
+    def history(self) -> History:
+        """All that is known by now."""
+        self.ledger.sync()
+        trials = tuple(self.trial(index) for index in sorted(self.ledger.finished))
+        noted = self.storage.get_study_user_attrs(self.study_id)
+        base = trials[0] if trials and trials[0].index == 0 and not noted.get(BASE_NOTE) else None
+        return History(
+            study=self.plan.lock.study,
+            space=self.plan.spec,
+            objectives=self.objectives,
+            base=base,
+            trials=trials,
+            total=int(noted.get(TOTAL, self.plan.settings.trials)),
+            settings=self.plan.settings,
+        )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna tells neither of studies it makes nor of what is experimental in it: that is for us to know."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def open_study(
+    found: Plan, how: Opening, *, trials: int | None = None, waiting: Callable[[str], None] = lambda reason: None
+) -> Study:
+    """Open the study of a plan, and say in the storage how many trials are wanted.
+
+    Parameters
+    ----------
+    how: `begin` a new one; `go on` with one that was begun, or begin it; `join` one that somebody runs.
+    trials: how many are wanted from now on, where that is said.
+
+    Raises
+    ------
+    SpecError: `study-exists` for one that has trials, `not-a-study` for one that is not there; what is wrong with the storage.
+    """
+    folder, lock, settings = found.folder, found.lock, found.settings
+    if how != "begin" and found.old is None and settings.storage is None and not folder.database.exists():
+        raise not_a_study(folder.path, "it was never begun", f"`archdsl search run {folder.name}` begins it")
+    storage = open_storage(settings.storage, folder.database, waiting=waiting)
+    with quiet():
+        study_id = _study_id(storage, lock.study)
+        if how == "begin":
+            for name in {lock.study, found.old.study if found.old else lock.study}:
+                if ended := _ended(storage, name):
+                    raise study_exists(folder.name, ended)
+        if how == "join" and study_id is None:
+            raise not_a_study(folder.path, "its storage has no such study", f"`archdsl search run {folder.name}` begins it")
+        if how == "begin" or found.old is None:
+            lock.write(folder)
+        if study_id is None:
+            study_id = _create(storage, found)
+        if how != "join":
+            _prepare(storage, study_id, found)
+    study = Study(found, storage, study_id, lock.notes(locks.versions()))
+    noted = storage.get_study_user_attrs(study_id)
+    wanted = trials if trials is not None else settings.trials
+    if trials is not None or how == "begin" or TOTAL not in noted:
+        storage.set_study_user_attr(study_id, TOTAL, wanted)
+    study.read_total()
+    return study
+
+
+def _study_id(storage: PatientStorage, name: str) -> int | None:
+    try:
+        return storage.get_study_id_from_name(name)
+    except KeyError:
+        return None
+
+
+def _ended(storage: PatientStorage, name: str) -> int:
+    study_id = _study_id(storage, name)
+    if study_id is None:
+        return 0
+    ledger = Ledger(storage, study_id)
+    ledger.sync()
+    return len(ledger.finished)
+
+
+def _create(storage: PatientStorage, found: Plan) -> int:
+    from optuna.exceptions import DuplicatedStudyError
+    from optuna.study import StudyDirection
+
+    directions = [StudyDirection[direction.upper()] for direction in found.lock.directions.values()]
+    try:
+        return storage.create_new_study(directions, found.lock.study)
+    except DuplicatedStudyError:
+        # somebody was faster
+        return storage.get_study_id_from_name(found.lock.study)
+
+
+def _prepare(storage: PatientStorage, study_id: int, found: Plan) -> None:
+    """Make the base the first trial of a study that has none, where it keeps the budgets."""
+    from archdsl.search.claims import enqueue_first
+    from archdsl.search.space_to_optuna import to_params
+
+    space = found.space
+    with storage.guard:
+        if storage.get_n_trials(study_id) or BASE_NOTE in storage.get_study_user_attrs(study_id):
+            return
+        if space.keeps_budgets(space.base_point):
+            enqueue_first(storage, study_id, to_params(space, space.point({})))
+        else:
+            storage.set_study_user_attr(study_id, BASE_NOTE, "the base is over a budget, and is not evaluated")
+
+
+def read_study(study: str | os.PathLike[str], *, storage: str | None = None) -> History:
+    """As `archdsl.search.trials.history`."""
+    folder = study if isinstance(study, StudyFolder) else StudyFolder.of(study)
+    found = plan(folder)
+    if storage is not None:
+        found.settings = found.settings.changed(storage=storage)
+    where = found.settings.storage
+    if where is None and not folder.database.exists():
+        return Unbegun(found).history()
+    with reading_storage(where, folder.database) as opened, quiet():
+        study_id = _study_id(opened, found.lock.study)
+        if study_id is None:
+            return Unbegun(found).history()
+        return Study(found, opened, study_id).history()
+
+
+class Unbegun:
+    """A study without a trial."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def history(self) -> History:
+        found = self._plan
+        return History(found.lock.study, found.spec, found.space.objectives, None, (), found.settings.trials, found.settings)
+
+
+def storage_shown(found: Plan) -> str:
+    """The storage of a study as it may be told."""
+    return shown(found.settings.storage, found.folder.database)
