@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from types import SimpleNamespace
 
 import archdsl
+from archdsl.feasible import Feasible
+from archdsl.ir.points import Drawn
 from archdsl.ir.space import Objective
 from archdsl.resources import data_path
+from archdsl.search.settings import Settings
 from archdsl.search.trials import History, Trial
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -54,39 +58,35 @@ def study(name: str = "biformer_nas", trials: int = 12, seed: int = 0) -> Histor
 
 
 def over(space: archdsl.Spec, trials: int, seed: int, *, study: str) -> History:
-    """A history of any space: trial 0 is the base, the others random points. Some fail, one is pruned, one is doubled."""
+    """A history of any space: the base if it keeps the budgets, and drawn points. Some fail, one is pruned."""
     random = Random(seed)
-    found: list[Trial] = []
-    points = [space.space.point({})]
-    while len(points) < trials:
-        points.append(space.draw(random))
-    for index, point in enumerate(points):
-        network = space.space.network(point)
-        spec = space.arch(point)
-        values = {o.name: _value(spec, o.name) for o in space.space.objectives}
-        seconds = {"build": 0.02, "confirm": 0.3} | dict.fromkeys(values, 0.1)
-        changed: dict[str, object] = {}
-        if index % 7 == 5:
-            changed = {"state": "failed", "values": {}, "error": "zen_score: the value is nan"}
-        elif index % 11 == 9:
-            changed = {"state": "pruned", "values": {}}
-        found.append(
-            trial(
-                index,
-                **{
-                    "values": values,
-                    "point": point.named,
-                    "params": spec.params,
-                    "flops": spec.flops,
-                    "hash": spec.hash,
-                    "seconds": seconds,
-                    **changed,
-                },
-            )
-        )
-        assert network.image == spec.network.image
-    settings = SimpleNamespace(trials=trials, sampler="auto", seed=seed, device="cpu", workers=1, objectives={})
-    return History(study, space, space.space.objectives, found[0], tuple(found), trials, settings)
+    draw = Feasible(space.space).draw if space.space.budgets else space.draw
+    base = space.space.point({})
+    kept = space.keeps_budgets(base)
+    points = [base] if kept else []
+    points += [draw(random) for _ in range(trials - len(points))]
+    found = tuple(_drawn(space, index, point) for index, point in enumerate(points))
+    settings = Settings(trials=trials, seed=seed)
+    return History(study, space, space.space.objectives, found[0] if kept else None, found, trials, settings)
+
+
+def _drawn(space: archdsl.Spec, index: int, point: Drawn) -> Trial:
+    spec = space.arch(point)
+    values = {o.name: _value(spec, o.name) for o in space.space.objectives}
+    made = trial(
+        index,
+        values,
+        point=point.named,
+        params=spec.params,
+        flops=spec.flops,
+        hash=spec.hash,
+        seconds={"build": 0.02, "confirm": 0.3} | dict.fromkeys(values, 0.1),
+    )
+    if index % 7 == 5:
+        return replace(made, state="failed", values={}, error=f"zen_score is nan after {index} steps")
+    if index % 11 == 9:
+        return replace(made, state="pruned", values={})
+    return made
 
 
 def _value(spec: archdsl.Spec, objective: str) -> float:
