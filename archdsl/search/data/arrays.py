@@ -40,7 +40,7 @@ def read(path: Path, channels: int) -> tuple[Arrays, Arrays | None]:
     """
     names = f"name them {FORMS}"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             found = {name: file[name] for name in (*ALL, *TRAIN, *VAL) if name in file.files}
             given = ", ".join(f"`{name}`" for name in file.files) or "nothing"
     except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:

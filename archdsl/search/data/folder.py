@@ -62,7 +62,9 @@ def _classes(folder: Path) -> Listed:
     for label, name in enumerate(names):
         found = sorted(path for path in (folder / name).rglob("*") if _is_image(path))
         if not found:
-            raise fault.too_few(f"class `{name}` has no image: `{folder / name}`", f"images end in {', '.join(sorted(SUFFIXES))}")
+            raise fault.too_few(
+                f"class `{name}` has no image: `{folder / name}`", f"images end in {', '.join(sorted(SUFFIXES))}"
+            )
         paths += found
         labels += [label] * len(found)
     return Listed(tuple(paths), tuple(labels), tuple(names))

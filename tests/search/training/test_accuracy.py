@@ -1,0 +1,82 @@
+"""The objective `accuracy`: made by name, measured on real digits, failing with a reason."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import archdsl
+from archdsl.search.objectives.accuracy import Accuracy
+from archdsl.search.objectives.objective import Candidate, Unmeasured
+from archdsl.search.objectives.registry import WrongSetting, make
+from archdsl.search.training.recipe import Recipe
+from archdsl.source.diagnostic import SpecError
+
+ARCH = """
+arch conv {
+  input = 1x8x8
+  classes = 10
+  layout { residual layernorm -> channel }
+  stem = conv(3x3, out = 16) -> batchnorm -> gelu
+  stage s1 { dim = 32, depth = 1, channel = mlp(ratio = 2), down = conv(3x3, stride = 2) -> batchnorm }
+  head = mean -> linear(classes)
+}
+"""
+CPU = torch.device("cpu")
+
+
+def candidate(arch: str = ARCH, seed: int = 0) -> Candidate:
+    return Candidate(archdsl.loads(arch), seed, CPU)
+
+
+def quiet(number: int, value: float) -> None:
+    pass
+
+
+def test_it_measures_digits_the_same_each_time() -> None:
+    objective = make("accuracy", {"epochs": 3, "train_images": 300, "val_images": 200, "lr": 1e-2, "batch": 25})
+    assert isinstance(objective, Accuracy)
+    assert (objective.stepwise, objective.repeatable, objective.direction) == (True, True, "maximize")
+    told: list[tuple[int, float]] = []
+    found = objective.measure(candidate(), lambda number, value: told.append((number, value)))
+    assert 0.3 < found <= 1
+    assert [number for number, _ in told] == [1, 2, 3]
+    assert told[-1][1] == found
+    assert objective.measure(candidate(), quiet) == found
+    assert objective.measure(candidate(seed=1), quiet) != found
+
+
+def test_a_limit_in_seconds_depends_on_the_machine() -> None:
+    assert not make("accuracy", {"seconds": 3}).repeatable
+    assert Accuracy.repeatable
+
+
+def test_a_loss_that_is_no_number_has_a_reason() -> None:
+    objective = Accuracy(epochs=1, train_images=50, val_images=10, lr=1e30, clip=0, batch=10, warmup=0)
+    with pytest.raises(Unmeasured, match=r"the loss is (nan|inf) at step"):
+        objective.measure(candidate(), quiet)
+
+
+def test_the_recipe_has_the_settings() -> None:
+    given = {"epochs": 2, "batch": 8, "lr": 0.5, "augment": "shift", "threads": 2, "clip": 0.0, "smoothing": 0.0}
+    assert Accuracy(**given).recipe == Recipe(**given)
+    assert Accuracy().recipe == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"epochs": 0}, "`epochs` of `accuracy` is a whole number, >= 1"),
+        ({"augment": "mirror"}, "`augment` of `accuracy`"),
+        ({"val_share": 1.0}, "`val_share` of `accuracy`"),
+        ({"epoch": 3}, "no setting `epoch`"),
+    ],
+)
+def test_wrong_settings(settings: dict[str, object], text: str) -> None:
+    with pytest.raises(WrongSetting, match=text):
+        make("accuracy", settings)
+
+
+def test_data_that_does_not_fit_is_one_error() -> None:
+    with pytest.raises(SpecError, match="`digits` has 10 classes, and the spec has 7"):
+        Accuracy().images(archdsl.loads(ARCH.replace("classes = 10", "classes = 7")).network)
