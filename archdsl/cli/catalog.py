@@ -1,15 +1,19 @@
-"""What there is to name: components, packaged specs and studies, and the pages of errors."""
+"""What there is to name: components, objectives, packaged specs and studies, and the pages of errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from archdsl.resources import data_path
+from archdsl.schema.plugins import BrokenPlugin
 
 if TYPE_CHECKING:
     from archdsl.schema.component import Slot
+
+# what packages may bring
+Plugged = Literal["components", "objectives"]
 
 
 def components(slot: Slot | None = None) -> list[str]:
@@ -30,25 +34,52 @@ def component_about(name: str) -> str:
     return f"{slot:<8} {about}" + (f" [{owner}]" if owner != "archdsl" else "")
 
 
-def broken_components() -> dict[str, str]:
-    """The components that cannot be used, each with the reason."""
-    from archdsl.schema import registry
+def objectives() -> list[str]:
+    """Names of the objectives of the search."""
+    from archdsl.ir.objectives import objectives
 
+    return list(objectives())
+
+
+def objective_about(name: str) -> str:
+    """The first sentence."""
+    from archdsl.search.objectives import registry
+
+    owner = registry.distribution(name)
+    if name in broken("objectives"):
+        return f"Cannot be used. [{owner}]"
+    return registry.summary(name) + (f" [{owner}]" if owner != "archdsl" else "")
+
+
+def broken(what: Plugged) -> dict[str, str]:
+    """The components or objectives that cannot be used, each with the reason."""
+    registry = _registry(what)
+    found = ((name, registry.installed(name)) for name in registry.names())
     return {
-        name: f"`{name}` of the package `{found.distribution}` cannot be used: {found.error}"
-        for name in registry.names()
-        if isinstance(found := registry.installed(name), registry.BrokenPlugin)
+        name: f"`{name}` of the package `{plugin.distribution}` cannot be used: {plugin.error}"
+        for name, plugin in found
+        if isinstance(plugin, BrokenPlugin)
     }
 
 
-def ignored_components() -> list[str]:
-    """Of each component that is left aside because its name is taken: whose it is, and who has the name."""
-    from archdsl.schema import registry
-
+def ignored(what: Plugged) -> list[str]:
+    """Of each component or objective that is left aside because its name is taken: whose it is, and who has the name."""
+    kind = what.removesuffix("s")
     return [
-        f"`{clash.name}` of the package `{clash.distribution}` is left aside: `{clash.kept}` has a component of that name"
-        for clash in registry.clashes()
+        f"`{clash.name}` of the package `{clash.distribution}` is left aside: `{clash.kept}` has "
+        f"{'an' if kind == 'objective' else 'a'} {kind} of that name"
+        for clash in _registry(what).clashes()
     ]
+
+
+def _registry(what: Plugged) -> Any:
+    if what == "components":
+        from archdsl.schema import registry
+
+        return registry
+    from archdsl.search.objectives import registry as objectives
+
+    return objectives
 
 
 def specs() -> list[str]:

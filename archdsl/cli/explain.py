@@ -1,4 +1,4 @@
-"""`archdsl explain`: the long story of an error, a component, a word of the language, or a value."""
+"""`archdsl explain`: the long story of an error, a component, an objective, a word of the language, or a value."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "what",
         metavar="SLUG|COMPONENT|WORD|PATH",
-        help="an error, a component, a word such as `cycle` or `fuse`, or with SPEC a value such as s3.dim",
+        help="an error, a component, an objective, a word such as `cycle` or `fuse`, or with SPEC a value such as s3.dim",
     )
     parser.add_argument("spec", metavar="SPEC", nargs="?", help="FILE, FILE:NAME, or @NAME of a packaged spec")
     add_overrides(parser)
@@ -55,13 +55,16 @@ def run(args: Namespace, console: Console) -> int:
         console.out(catalog.error_page(args.what))
         return DONE
     name, _, field = args.what.partition(".")
-    if name not in catalog.components():
-        text = _word(args.what, console.width)
-        if not text:
-            _unknown(args.what)
-        console.out(text)
+    if name in catalog.components():
+        console.out(_component(name, field))
         return DONE
-    console.out(_component(name, field))
+    texts = [_word(args.what, console.width)]
+    if args.what in catalog.objectives():
+        texts.append(_objective(args.what, console.width))
+    text = "\n\n".join(filter(None, texts))
+    if not text:
+        _unknown(args.what)
+    console.out(text)
     return DONE
 
 
@@ -96,8 +99,8 @@ def _unknown(what: str) -> NoReturn:
     from archdsl.cli.words import words
     from archdsl.source.suggest import closest
 
-    near = closest(what, [*catalog.errors(), *catalog.components(), *words(), *topics()])
-    if near:
+    known = [*catalog.errors(), *catalog.components(), *catalog.objectives(), *words(), *topics()]
+    if near := closest(what, known):
         raise CallError(f"there is no error, component or word `{what}`", f"did you mean `{near}`?")
     if "." in what:
         raise CallError(f"`{what}` needs a spec", f"`archdsl explain {what} SPEC`")
@@ -126,6 +129,25 @@ def _component(name: str, field: str) -> str:
         blocks.append("\n".join(_field(entry) for entry in fields))
     if not field and (page := _readme(found)):
         blocks.append(page)
+    return "\n\n".join(blocks)
+
+
+def _objective(name: str, width: int) -> str:
+    import textwrap
+
+    from archdsl.search.objectives import registry
+
+    found = registry.lookup(name)
+    if found is None or isinstance(found, registry.BrokenPlugin):
+        why = found.error if found else "it is gone"
+        raise CallError(f"the objective `{name}` of `{registry.distribution(name)}` cannot be used: {why}")
+    facts = {"direction": found.direction, "unit": found.unit, "cost": found.cost, "source": found.source}
+    lines = [
+        textwrap.fill(f"{key}: {fact}", width, initial_indent="  ", subsequent_indent="      ") for key, fact in facts.items()
+    ]
+    blocks = [f"{name} (an objective)\n  {_indented((found.__doc__ or '').strip())}", "\n".join(lines)]
+    if fields := registry.settings(found):
+        blocks.append("settings\n" + "\n".join(_field(entry) for entry in fields))
     return "\n\n".join(blocks)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from archdsl.schema.component import Slot
 
 NAME = "list"
-HELP = "name the components, packaged specs, packaged studies or errors there are"
+HELP = "name the components, objectives, packaged specs, packaged studies or errors there are"
 EXAMPLES = (
     "archdsl list components --slot token",
     "archdsl list specs",
@@ -21,7 +21,7 @@ EXAMPLES = (
 
 def configure(parser: ArgumentParser) -> None:
     """Add the arguments."""
-    kinds = ("components", "specs", "studies", "errors")
+    kinds = ("components", "objectives", "specs", "studies", "errors")
     parser.add_argument("what", metavar="|".join(kinds), choices=kinds, help="what to list")
     parser.add_argument("--slot", choices=("token", "channel", "map"), help="only components of this slot")
     parser.add_argument("--plain", action="store_true", help="names only, one a line")
@@ -48,20 +48,20 @@ def run(args: Namespace, console: Console) -> int:
 
 
 def _broken(args: Namespace, console: Console) -> dict[str, str]:
-    """The components that cannot be used; why is told on the way, in full under `-v`."""
-    if args.what != "components":
+    """What cannot be used of what packages bring; why is told on the way, in full under `-v`."""
+    if args.what not in ("components", "objectives"):
         return {}
     from archdsl.cli import catalog
     from archdsl.source.cells import safe
 
-    broken = catalog.broken_components()
+    broken = catalog.broken(args.what)
     if console.verbose:
         for reason in broken.values():
             console.reason(safe(reason))
     elif broken:
         count = len(broken)
-        console.say(f"{count} component{'s' * (count != 1)} cannot be used; `-v` tells why")
-    for ignored in catalog.ignored_components():
+        console.say(f"{count} {args.what.removesuffix('s')}{'s' * (count != 1)} cannot be used; `-v` tells why")
+    for ignored in catalog.ignored(args.what):
         console.say(safe(ignored))
     return broken
 
@@ -71,7 +71,8 @@ def _names(what: str, slot: Slot | None) -> list[str]:
 
     if what == "components":
         return catalog.components(slot)
-    return {"specs": catalog.specs, "studies": catalog.studies, "errors": catalog.errors}[what]()
+    named = {"objectives": catalog.objectives, "specs": catalog.specs, "studies": catalog.studies, "errors": catalog.errors}
+    return named[what]()
 
 
 def _described(what: str, slot: Slot | None) -> list[tuple[str, str]]:
@@ -79,6 +80,7 @@ def _described(what: str, slot: Slot | None) -> list[tuple[str, str]]:
 
     about = {
         "components": catalog.component_about,
+        "objectives": catalog.objective_about,
         "specs": catalog.spec_about,
         "studies": catalog.study_about,
         "errors": catalog.error_about,

@@ -17,7 +17,8 @@ from archdsl.ir import objectives as known
 from archdsl.ir.require import COMPARE
 from archdsl.schema import plugins
 from archdsl.schema.field import MISSING, Field
-from archdsl.schema.plugins import BrokenPlugin, Clash
+from archdsl.schema.plugins import BrokenPlugin as BrokenPlugin
+from archdsl.schema.plugins import Clash as Clash
 from archdsl.search.objectives.objective import Objective
 from archdsl.source.diagnostic import Diagnostic, SpecError
 from archdsl.source.suggest import did_you_mean
