@@ -50,6 +50,7 @@ class Closed(io.TextIOBase):
 @dataclass(slots=True)
 class Console:
     """The two streams of a run. `form` is the format of diagnostics; under `json` and `github` they are the result.
+    With `lines` a JSON document is one line.
 
     `command` is the call as it was made.
     """
@@ -61,6 +62,7 @@ class Console:
     verbose: bool = False
     debug: bool = False
     form: Format = "full"
+    lines: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     command: tuple[str, ...] = ()
     began: float = field(default_factory=time.monotonic)
@@ -89,7 +91,7 @@ class Console:
         """The one JSON document of a run."""
         import json
 
-        self.out(json.dumps(document, indent=2))
+        self.out(json.dumps(document, indent=None if self.lines else 2))
 
     def say(self, text: str) -> None:
         """What a reader may like to know: on stderr, not under `-q`."""
@@ -117,7 +119,8 @@ class Console:
 
         chosen = [d for d in found if d.severity == "error" or not self.quiet]
         if self.form in ("json", "github"):
-            self.out(render(chosen, format=self.form))
+            text = render(chosen, format=self.form)
+            self.out(" ".join(line.strip() for line in text.splitlines()) if self.lines else text)
         elif chosen:
             text = render(chosen, format=self.form, color=self.colored(self.stderr), width=self.width)
             _write(self.stderr, f"{text}{self.elapsed() * (self.form == 'full')}\n")

@@ -293,7 +293,7 @@ def _prepare(storage: PatientStorage, study_id: int, found: Plan) -> None:
             storage.set_study_user_attr(study_id, BASE_NOTE, "the base is over a budget, and is not evaluated")
 
 
-def read_study(study: str | os.PathLike[str], *, storage: str | None = None) -> History:
+def read_study(study: str | os.PathLike[str] | StudyFolder, *, storage: str | None = None) -> History:
     """As `archdsl.search.trials.history`."""
     folder = study if isinstance(study, StudyFolder) else StudyFolder.of(study)
     found = plan(folder)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.cli.arguments import add_json
 from archdsl.cli.console import DONE, Console
-from archdsl.cli.searching.study import add_study, space_of, study_of
+from archdsl.cli.searching.study import add_study, study_of
 
 if TYPE_CHECKING:
     from archdsl.api import Spec
@@ -32,7 +32,9 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
-    spec = space_of(study_of(args.study))
+    from archdsl.search.study import load_space
+
+    spec = load_space(study_of(args.study))
     with console.progress() as progress:
         progress.step(f"counting the specs of `{spec.name}`")
         from archdsl.feasible import Feasible

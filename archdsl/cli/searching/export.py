@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archdsl.cli.console import DONE, CallError, Console
-from archdsl.cli.searching.study import add_storage, add_study, place_of, study_of
+from archdsl.cli.console import DONE, Console
+from archdsl.cli.searching.study import (
+    add_storage,
+    add_study,
+    number_of,
+    output_of,
+    place_of,
+    refuse_packaged,
+    study_of,
+)
 
 if TYPE_CHECKING:
     from archdsl.search.trials import History, Trial
@@ -33,8 +40,10 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
-    if args.output is not None and not args.output.strip():
-        raise CallError("`--output` is empty", "name a folder, or leave it out: `winners` in that of the study is written then")
+    target = output_of(args, "`winners` in the folder of the study is written")
+    number_of(args, "top", 1)
+    if target is None:
+        refuse_packaged(args.study, "write `-o DIR`")
     study = study_of(args.study)
     with console.progress() as progress:
         progress.step("reading the trials")
@@ -44,7 +53,6 @@ def run(args: Namespace, console: Console) -> int:
         found = history(place_of(args.study), storage=args.storage)
         trials = _chosen(found, args)
         progress.step("writing specs")
-        target = None if args.output is None else Path(args.output)
         paths = write_winners(found, study, target=target, trials=trials)
     if not paths:
         console.say(f"`{found.study}` has no spec to write yet")
@@ -54,11 +62,9 @@ def run(args: Namespace, console: Console) -> int:
 
 def _chosen(found: History, args: Namespace) -> Sequence[Trial] | None:
     """The trials that are asked for; None for the winners as they are."""
-    from archdsl.cli.arguments import whole
     from archdsl.search.pareto import comparable, ranked
 
     if args.all:
         return comparable(found)
-    if args.top is None:
-        return None
-    return ranked(found, found.objectives[0].name)[: whole(args.top, "--top", 1)]
+    top = number_of(args, "top", 1)
+    return None if top is None else ranked(found, found.objectives[0].name)[:top]

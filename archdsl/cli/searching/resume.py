@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
-from archdsl.cli.console import Console
-from archdsl.cli.searching.study import add_study
+from archdsl.cli.console import CallError, Console
+from archdsl.cli.searching.going import go
+from archdsl.cli.searching.study import add_storage, add_study, number_of, refuse_packaged, study_of
+
+if TYPE_CHECKING:
+    from archdsl.cli.searching.watch import Watch
+    from archdsl.search.trials import History
 
 NAME = "search resume"
 HELP = "go on with a study where it stopped, by the same sequence of specs"
@@ -19,11 +25,26 @@ def configure(parser: ArgumentParser) -> None:
     """Add the arguments."""
     add_study(parser)
     parser.add_argument("--trials", metavar="N", help="how many there shall be in all (as many as before)")
-    parser.add_argument("--workers", metavar="N", help="processes that evaluate (as many as before)")
-    parser.add_argument("--storage", metavar="URL", help="where the trials are, if not where the study says")
+    parser.add_argument("--workers", metavar="N", help="processes that evaluate (1, or what study.yaml says)")
+    parser.add_argument("--device", metavar="D", help="where specs are evaluated (cpu, or what study.yaml says)")
+    add_storage(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object a line for each finished trial")
 
 
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
-    raise NotImplementedError
+    trials, workers = number_of(args, "trials", 1), number_of(args, "workers", 1)
+    refuse_packaged(args.study, "name the folder that `archdsl search run` made with `-o DIR`")
+    study = study_of(args.study)
+
+    def work(watch: Watch) -> History:
+        from archdsl.search.running import resume
+        from archdsl.search.study import read_study
+
+        watch.known(read_study(study, storage=args.storage).trials)
+        return resume(study, trials=trials, workers=workers, storage=args.storage, device=args.device, on_event=watch)
+
+    try:
+        return go(study, args, console, work)
+    except ValueError as error:
+        raise CallError(str(error), "`archdsl search resume --help` tells what the options take") from error

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from archdsl.cli.console import Console
-from archdsl.cli.searching.study import add_study
+from archdsl.cli.console import DONE, INPUT_AT_FAULT, CallError, Console
+from archdsl.cli.searching.going import go
+from archdsl.cli.searching.study import add_study, number_of, output_of, refuse_packaged, study_of
+
+if TYPE_CHECKING:
+    from archdsl.cli.searching.watch import Watch
+    from archdsl.search.folder import StudyFolder
+    from archdsl.search.trials import History
 
 NAME = "search run"
 HELP = "start a study: draw specs that fit the budgets, evaluate them, keep the best"
@@ -32,4 +40,59 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
-    raise NotImplementedError
+    asked: dict[str, Any] = {
+        "trials": number_of(args, "trials", 1),
+        "workers": number_of(args, "workers", 1),
+        "seed": number_of(args, "seed", 0),
+        "sampler": args.sampler,
+        "storage": args.storage,
+        "device": args.device,
+    }
+    target = output_of(args, "the study is in the folder of its space, or for a file beside it")
+    if target is None and not args.dry_run:
+        refuse_packaged(args.study, "write `-o DIR`")
+    source = study_of(args.study)
+    try:
+        if args.dry_run:
+            return _dry(source, target, asked, args, console)
+        study = source
+        if target is not None:
+            from archdsl.search.copying import copied
+            from archdsl.search.study import load_space
+
+            study = copied(source, load_space(source), target)
+        return go(study, args, console, lambda watch: _begun(study, asked, watch))
+    except ValueError as error:
+        # what is out of its bounds is told by whoever knows them
+        raise CallError(str(error), "`archdsl search run --help` tells what the options take") from error
+
+
+def _begun(study: StudyFolder, asked: dict[str, Any], watch: Watch) -> History:
+    from archdsl.search.running import run as begin
+
+    return begin(study, on_event=watch, **asked)
+
+
+def _dry(source: StudyFolder, target: Path | None, asked: dict[str, Any], args: Namespace, console: Console) -> int:
+    from archdsl.cli.searching.dry import document, told
+    from archdsl.search.folder import StudyFolder
+    from archdsl.search.settings import Settings
+    from archdsl.search.study import load_space, plan
+
+    spec = load_space(source)
+    assert spec.space is not None
+    if spec.diagnostics and not args.json:
+        console.diagnostics(spec.diagnostics)
+    names = tuple(objective.name for objective in spec.space.objectives)
+    settings = Settings.read(source.settings, objectives=names).changed(**asked)
+    planned = plan(source if target is None else StudyFolder(target, source.space), lambda _: settings, anew=True)
+    with console.progress() as progress:
+        progress.step("loading Optuna")
+        from archdsl.search.estimate import estimate
+
+        found = estimate(planned, tell=progress.step)
+    if args.json:
+        console.json(document(planned, found))
+    else:
+        console.out(told(planned, found))
+    return DONE if found.error is None else INPUT_AT_FAULT

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
 
 from archdsl.cli.arguments import add_json
-from archdsl.cli.console import Console
-from archdsl.cli.searching.study import add_study
+from archdsl.cli.console import DONE, Console
+from archdsl.cli.searching.study import add_storage, add_study, study_of
+from archdsl.cli.searching.watch import document, finite
+
+if TYPE_CHECKING:
+    from archdsl.search.trials import History
 
 NAME = "search show"
 HELP = "show what a study has found so far, beside its base and published models"
@@ -19,10 +24,62 @@ EXAMPLES = (
 def configure(parser: ArgumentParser) -> None:
     """Add the arguments."""
     add_study(parser)
-    parser.add_argument("--storage", metavar="URL", help="where the trials are, if not where the study says")
+    add_storage(parser)
     add_json(parser)
 
 
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
-    raise NotImplementedError
+    study = study_of(args.study)
+    with console.progress() as progress:
+        progress.step("reading the trials")
+        from archdsl.search.study import read_study
+
+        found = read_study(study, storage=args.storage)
+        told = None if args.json else text(found, console)
+    if args.json:
+        console.json(everything(found))
+        return DONE
+    console.out(told or "")
+    if not found.trials and study.results.is_file():
+        console.say(f"its trials are not here; what they found is told in {study.results.as_posix()}")
+    return DONE
+
+
+def text(found: History, console: Console) -> str:
+    """The table of a study, with a sentence above it and one below."""
+    from archdsl.search.results import progress
+    from archdsl.search.standing import standing, table, verdict
+
+    rows = standing(found)
+    shown = table(found, rows).text(unicode=console.unicode, width=console.width)
+    return f"{found.space.name}: {progress(found)}\n\n{shown}\n\n{verdict(found)}"
+
+
+def everything(found: History) -> dict[str, Any]:
+    """A study, for programs."""
+    from archdsl.search.pareto import front
+    from archdsl.search.standing import standing, verdict
+
+    return {
+        "version": 1,
+        "name": found.space.name,
+        "study": found.study,
+        "objectives": [{"name": objective.name, "direction": objective.direction} for objective in found.objectives],
+        "total": found.total,
+        "base": None if found.base is None else found.base.index,
+        "front": [trial.index for trial in front(found)],
+        "verdict": verdict(found),
+        "beside": [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "values": {name: finite(value) for name, value in row.values.items()},
+                "params": row.params,
+                "flops": row.flops,
+            }
+            for row in standing(found)
+            if row.kind != "front"
+        ],
+        "trials": [document(trial) for trial in found.trials],
+    }

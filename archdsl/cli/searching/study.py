@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from archdsl.cli.console import CallError
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
 
-    from archdsl.api import Spec
     from archdsl.search.folder import StudyFolder
 
 
@@ -54,12 +53,24 @@ def study_of(given: str) -> StudyFolder:
     return StudyFolder.of(place_of(given))
 
 
-def space_of(study: StudyFolder) -> Spec:
-    """The space of a study, loaded."""
-    from archdsl import api
+def refuse_packaged(given: str, help: str) -> None:
+    """Raise `CallError` where a packaged study would be written to."""
+    if given.startswith("@"):
+        raise CallError(f"`{given}` is packaged, and a study is written to", help)
 
-    spec = api.load(study.space)
-    if spec.kind != "space":
-        help = "write `space NAME over ARCH { ... }` in its file"
-        raise CallError(f"`{spec.name}` is an arch: it leaves nothing to choose", help)
-    return spec
+
+def output_of(args: Namespace, otherwise: str) -> Path | None:
+    """What `--output` names, if anything. `otherwise` is what is written where it is left out."""
+    if args.output is None:
+        return None
+    if not args.output.strip():
+        raise CallError("`--output` is empty", f"leave it out, and {otherwise}")
+    return Path(args.output)
+
+
+def number_of(args: Namespace, option: str, least: int) -> int | None:
+    """The whole number that an option says, if it is given."""
+    from archdsl.cli.arguments import whole
+
+    value = getattr(args, option)
+    return None if value is None else whole(value, f"--{option}", least)

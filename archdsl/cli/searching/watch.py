@@ -30,8 +30,9 @@ class Watch:
         # the trials that no other is better than, by how they stand
         self._front: dict[int, tuple[float, ...]] = {}
         self._shares: dict[int, str] = {}
-        self.interrupted = False
-        self.exhausted = False
+        self.interrupted = self.exhausted = False
+        # why it ended, where there is more to say than that it did
+        self.ending = ""
 
     def __enter__(self) -> Watch:
         self._progress.__enter__()
@@ -52,6 +53,11 @@ class Watch:
         return self._failed
 
     @property
+    def spent(self) -> float:
+        """Seconds since the study began or went on."""
+        return self._clock() - self._begun
+
+    @property
     def seen(self) -> int:
         """How many trials finished while this process looked on."""
         return self._done - self._before
@@ -64,23 +70,29 @@ class Watch:
         elif isinstance(event, events.Finished):
             self._finish(event.trial)
         elif isinstance(event, events.Waiting):
-            self._progress.step(f"{self.line()}, waiting: {event.reason}")
+            self._progress.step(f"waiting: {event.reason}; {self.line()}")
         elif isinstance(event, events.Running):
             self._progress.step(self.line())
         elif isinstance(event, events.Stopping):
-            self._progress.above("finishing what is running; interrupt once more to stop at once")
+            self._say("finishing what is running; interrupt once more to stop at once")
         elif isinstance(event, events.Stopped):
             self.interrupted, self.exhausted = event.reason == "interrupted", event.reason == "exhausted"
+            self.ending = event.text
 
     def _start(self, event: Started) -> None:
         self._total, self._done, self._before = event.total, event.done, event.done
         self._tenth, self._begun = self._tenths(), self._clock()
         workers = f"{event.workers} worker{'s' * (event.workers != 1)}"
         how = f"sampler {event.sampler}, seed {event.seed}, {workers}, storage {event.storage}"
-        self._progress.above(f"{event.name}: {event.done:_} of {event.total:_} trials done, {how}")
+        self._say(f"{event.name}: {event.done:_} of {event.total:_} trials done, {how}")
         for note in event.notes:
-            self._progress.above(f"note: {note}")
+            self._say(f"note: {note}")
         self._progress.step(self.line())
+
+    def _say(self, text: str) -> None:
+        """Say what stays; programs get nothing but trials."""
+        if not self._objects:
+            self._progress.above(text)
 
     def _finish(self, trial: Trial) -> None:
         self._done += 1
@@ -128,7 +140,7 @@ class Watch:
             parts.append(self._best())
         if self._failed:
             parts.append(f"{self._failed} failed")
-        spent = self._clock() - self._begun
+        spent = self.spent
         if self.seen and spent > 0:
             parts.append(rate(self.seen / spent))
             parts.append(f"{duration((self._total - self._done) * spent / self.seen)} left")
