@@ -58,10 +58,13 @@ def storage_gone(where: str, seconds: float, reason: str) -> SpecError:
     return SpecError([Diagnostic("storage-gone", message, notes=(Note(_short(reason, 300)),), help=help)])
 
 
-def wrong_storage(text: str, reason: str) -> SpecError:
-    """A storage that nobody knows."""
-    help = "SQLite is taken without one; else `journal:PATH`, a file ending in .journal or .log, or a URL such as `postgresql://`"
-    return SpecError([Diagnostic("wrong-storage", f"`{text}` names no storage: {reason}", help=help)])
+def wrong_storage(text: str, reason: str, help: str = "") -> SpecError:
+    """A storage that nobody knows, or that refuses."""
+    help = (
+        help
+        or "SQLite is taken without one; else `journal:PATH`, a file ending in .journal or .log, or a URL such as `postgresql://`"
+    )
+    return SpecError([Diagnostic("wrong-storage", f"`{text}` is no storage that can be opened: {reason}", help=help)])
 
 
 def failing(count: int, reason: str) -> SpecError:

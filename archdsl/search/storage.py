@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from archdsl.search.locking import FileLock
 from archdsl.search.patient import PatientStorage
 from archdsl.search.problems import damaged, of_storage, reason_of, study_format, unwritable, wrong_storage
+from archdsl.search.refusals import missing_driver, refusal
 from archdsl.source.diagnostic import SpecError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _told(where: str) -> Iterator[None]:
     except SpecError:
         raise
     except ImportError as error:
-        raise wrong_storage(where, f"{reason_of(error)}; the driver of the database is a package of its own") from error
+        raise wrong_storage(where, reason_of(error), missing_driver(error)) from error
     except Exception as error:
         raise of_storage(error, where) or wrong_storage(where, reason_of(error)) from error
 
@@ -145,8 +146,20 @@ def _database(url: str, where: str, waiting: Callable[[str], None]) -> PatientSt
         return _sqlite(Path(found.database), where, waiting)
     holder = PatientStorage(None, where, waiting=waiting)
     # a server that restarts is waited for, also at the very beginning
-    holder.inner = holder.patiently(lambda: _rdb(url, where, {"pool_pre_ping": True, "pool_size": 5}))
+    holder.inner = holder.patiently(lambda: _server(url, where))
     return holder
+
+
+def _server(url: str, where: str) -> BaseStorage:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return _rdb(url, where, {"pool_pre_ping": True, "pool_size": 5})
+    except SQLAlchemyError as error:
+        # one who is refused at the beginning would be refused again, and locked out in the end
+        if refused := refusal(error):
+            raise wrong_storage(where, *refused) from error
+        raise
 
 
 def _rdb(url: str, where: str, options: dict[str, Any]) -> BaseStorage:
