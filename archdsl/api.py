@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +29,9 @@ from archdsl.schema.units import Size
 from archdsl.source.diagnostic import Diagnostic, Report, Reported, SpecError
 from archdsl.source.limits import TOLD
 from archdsl.source.text import Source, Span
+
+# ways through the pieces of a space that a check looks at: a second or two
+_LOOKED_AT = 10_000
 
 if TYPE_CHECKING:
     from random import Random
@@ -352,6 +355,17 @@ def check(
     return report.diagnostics
 
 
+def _check_space(space: Space, report: Report, work: Work) -> None:
+    """What can be said of a space beside what every point of it needs."""
+    from archdsl.feasible.cheapest import check_reachable
+    from archdsl.feasible.structure import Structure, TooLarge
+
+    space.warn_of_infeasible(report, work)
+    # a space that takes longer to look at is left to the search
+    with suppress(TooLarge):
+        check_reachable(Structure(space, most=_LOOKED_AT), report)
+
+
 def check_source(source: Source, *, path: Path | None = None) -> tuple[Diagnostic, ...]:
     """As `check`, for a text at hand, such as that of a stream or of an editor on `path`, whose suffix tells the form."""
     report = Report()
@@ -381,4 +395,4 @@ def _check_file(
             for diagnostic in spec.missed if spec else ():
                 report.add(diagnostic)
             if spec and spec.space:
-                spec.space.warn_of_infeasible(report, library.work)
+                _check_space(spec.space, report, library.work)

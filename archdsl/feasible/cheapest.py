@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from archdsl.feasible.structure import Group, Structure
 from archdsl.feasible.trace import Answer, Key
 from archdsl.ir.counts import short
-from archdsl.ir.decisions import Decision, active
+from archdsl.ir.decisions import active
 from archdsl.ir.space import Budget, Space
 from archdsl.source.diagnostic import Diagnostic, Note, Report
 from archdsl.source.record import dataclass
@@ -87,8 +87,7 @@ def _unreachable(structure: Structure, budget: Budget, nearest: Extreme, report:
         own = [decision for decision in space.decisions if decision.path.startswith(f"{stage}.") and decision.path in named]
         told = f"`{stage}` takes {short(share)} of it ({100 * share // total} %)"
         if own:
-            lines = ", ".join(f"`{decision.path}` is {_from(decision)}" for decision in own[:_PARTS])
-            notes.append(Note(f"{told}: {lines}", own[0].span, own[0].listed()))
+            notes.append(Note(f"{told}: {_listed({d.path: named[d.path] for d in own})}", own[0].span, own[0].listed()))
         else:
             notes.append(Note(told, place.span))
     edge = "at least" if above else "at most"
@@ -135,7 +134,3 @@ def named_point(space: Space, point: Mapping[Key, Answer]) -> dict[str, str]:
 def _listed(named: Mapping[str, str]) -> str:
     told = [f"{path} = {label}" for path, label in named.items()]
     return ", ".join(told[:_TOLD]) + (f", ... {len(told) - _TOLD} more" if len(told) > _TOLD else "")
-
-
-def _from(decision: Decision) -> str:
-    return f"one of {decision.listed()}"

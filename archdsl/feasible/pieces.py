@@ -13,7 +13,7 @@ from archdsl.ir.require import comparisons, holds
 from archdsl.ir.space import Space
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source.diagnostic import Report, Reported
-from archdsl.source.record import dataclass
+from archdsl.source.record import dataclass, replace
 from archdsl.source.text import Span
 
 Maps = tuple[FeatureMap, ...]
@@ -50,10 +50,20 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class _Profile:
-    """The maps along a stage: what comes into each line of each block, and what leaves the last."""
+class _Run:
+    """Blocks one after the other whose maps are the same: what comes into each line, and what leaves the last."""
 
-    rows: tuple[Maps, ...]
+    position: tuple[bool, bool]
+    maps: Maps
+    start: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """The maps along the blocks of a stage, and the one that leaves it."""
+
+    runs: tuple[_Run, ...]
     y: FeatureMap
 
 
@@ -168,7 +178,7 @@ class Pieces:
         for anatomy in self.anatomies.values():
             entrance = self._entrance(anatomy, name, probe)
             profile = self._profile(anatomy, name, entrance.y, probe)
-            if dim is not None and all(row[-1].channels != dim for row in profile.rows):
+            if dim is not None and all(run.maps[-1].channels != dim for run in profile.runs):
                 raise Refusal
             tail = anatomy.tail(name, profile.y, probe)
             made.append([entrance, tail])
@@ -188,10 +198,10 @@ class Pieces:
             # what the lines choose is not asked: it is as in the base
             witness = anatomy.witness(source, self.open[name])
             here = x
-            rows = []
+            runs: list[_Run] = []
             for block in range(depth):
                 position = anatomy.position(block, depth)
-                row = [here]
+                maps = [here]
                 for line, written in enumerate(anatomy.lines(name, position, source)):
                     # a branch is added to what came in
                     if written.kind != "residual" or written.skip is not None:
@@ -201,9 +211,13 @@ class Pieces:
                             if witness.guessed:
                                 raise Coupled(name, witness.guessed) from None
                             raise
-                    row.append(here)
-                rows.append(tuple(row))
-            return _Profile(tuple(rows), here)
+                    maps.append(here)
+                last = runs[-1] if runs else None
+                if last and (last.position, last.maps) == (position, tuple(maps)):
+                    runs[-1] = replace(last, count=last.count + 1)
+                else:
+                    runs.append(_Run(position, tuple(maps), block, 1))
+            return _Profile(tuple(runs), here)
 
         return anatomy.once(("profile", name, depth, x, self.open[name]), probe, work)
 
@@ -213,26 +227,21 @@ class Pieces:
         for anatomy in self.anatomies.values():
             entrance = self._entrance(anatomy, name, probe)
             profile = self._profile(anatomy, name, entrance.y, probe)
-            depth = len(profile.rows)
             total: Costs = (0,) * len(anatomy.quantities)
-            met: dict[object, Made] = {}
-            periods: dict[object, int] = {}
-            for block, row in enumerate(profile.rows):
-                if len(row) - 1 > self.lines[name]:
-                    raise More(name, len(row) - 1)
-                if line >= len(row) - 1:
+            for run in profile.runs:
+                lines = len(run.maps) - 1
+                if lines > self.lines[name]:
+                    raise More(name, lines)
+                if line >= lines:
                     continue
-                position = anatomy.position(block, depth)
-                # equal blocks are looked up once
-                place = (position, row[line])
-                alike = (place, block % periods.get(place, 1))
-                made = met.get(alike) if place in periods else None
-                if made is None:
-                    made = anatomy.line(name, position, block, line, row[line], probe)
-                    periods[place] = made.period
-                    met[place, block % made.period] = made
-                if made.y != row[line + 1]:
-                    raise Coupled(name, [key for key in probe.read if not probe.known(key)])
-                total = added(total, made.costs)
+                first = anatomy.line(name, run.position, run.start, line, run.maps[line], probe)
+                for phase in range(min(first.period, run.count)):
+                    block = run.start + phase
+                    made = first if phase == 0 else anatomy.line(name, run.position, block, line, run.maps[line], probe)
+                    if made.y != run.maps[line + 1]:
+                        raise Coupled(name, [key for key in probe.read if not probe.known(key)])
+                    # how many blocks of the run are in this phase
+                    times = (run.count - phase - 1) // first.period + 1
+                    total = added(total, tuple(times * cost for cost in made.costs))
             costs += total
         return tuple(costs), {}

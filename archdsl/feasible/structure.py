@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from math import prod
 from typing import cast
 
 from archdsl.feasible.anatomy import Anatomy, Costs, Quantity, Refusal, added
@@ -30,7 +31,7 @@ Assignment = tuple[tuple[Key, Answer], ...]
 
 # a space beyond these is refused: its decisions depend on each other through too many places
 _STATES = 20_000
-_WAYS = 400_000
+WAYS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,15 @@ class _Again(Exception):
 
 
 class Structure:
-    """The layers of a space. `bounds` are the quantities that its ways count, in the order of their costs."""
+    """The layers of a space. `bounds` are the quantities that its ways count, in the order of their costs.
 
-    def __init__(self, space: Space) -> None:
+    Raises `TooLarge` where that takes more than `most` ways to look at.
+    """
+
+    def __init__(self, space: Space, *, most: int = WAYS) -> None:
         self.space = space
+        self._most = most
+        self._left = most
         self.bounds = tuple(dict.fromkeys(Bound(b.quantity, b.rule, _at(b.at, space)) for b in space.budgets))
         self.values: dict[Key, tuple[int | Fraction, ...]] = {decision.key: decision.values for decision in space.decisions}
         self.first: dict[Key, Answer] = {
@@ -152,6 +158,9 @@ class Structure:
             except (Refusal, Coupled, More):
                 outputs = {}
             self._reads[piece.name] = set(probe.read)
+            # what one way reads is read in all combinations
+            if prod(len(self.values.get(key, "1")) for key in probe.read) > self._most:
+                raise TooLarge(sorted(filter(self.values.__contains__, probe.read), key=lambda key: -len(self.values[key])))
             settled.update(outputs)
 
     def _made(self) -> tuple[Layer, ...]:
@@ -191,7 +200,6 @@ class Structure:
         places = {key: place for place, key in enumerate(after)}
         steps: dict[tuple[tuple[int, Answer | None], ...], int] = {}
         groups: dict[tuple[int, Costs], list[Assignment]] = {}
-        count = 0
 
         def run(probe: Probe) -> tuple[Costs, Output] | None:
             try:
@@ -201,6 +209,9 @@ class Structure:
 
         try:
             for free, read, result in ways(run, settled, self.first, self.values):
+                self._left -= 1
+                if self._left < 0:
+                    raise TooLarge(self._widest(self.pieces.all()))
                 if not reads.issuperset(read):
                     # all states with what was newly found to be read have to be kept apart
                     reads.update(read)
@@ -213,9 +224,6 @@ class Structure:
                 step = tuple((places[key], answer) for key, answer in new.items() if key in places)
                 number = steps.setdefault(step, len(steps))
                 groups.setdefault((number, tuple(costs[place] for place in self._order)), []).append(tuple(free.items()))
-                count += 1
-                if count > _WAYS:
-                    raise TooLarge(list(reads))
         except (Coupled, More) as learned:
             self.pieces.learn(learned)
             raise _Again from None

@@ -70,7 +70,10 @@ class Sums:
         layers = self.layers
         number = len(self.structure.bounds)
         costs = [
-            [np.array([group.costs for group in table.groups], np.int64).reshape(-1, number) for table in layer.tables]
+            [
+                np.array([group.costs for group in table.groups], np.int64).reshape(len(table.groups), number)
+                for table in layer.tables
+            ]
             for layer in layers
         ]
         nothing = np.zeros(number, np.int64)

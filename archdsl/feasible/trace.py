@@ -19,13 +19,17 @@ T = TypeVar("T")
 
 
 class Probe:
-    """A point that is only partly settled. What is asked beyond that gets its first value; `read` has all that was asked."""
+    """A point that is only partly settled. What is asked beyond that is as `chosen`, or else has its first value.
 
-    __slots__ = ("first", "read", "settled")
+    `read` has all that was asked.
+    """
 
-    def __init__(self, settled: Settled, first: Settled) -> None:
+    __slots__ = ("chosen", "first", "read", "settled")
+
+    def __init__(self, settled: Settled, first: Settled, chosen: Settled | None = None) -> None:
         self.settled = settled
         self.first = first
+        self.chosen = chosen or {}
         self.read: dict[Key, Answer] = {}
 
     def __contains__(self, key: Key) -> bool:
@@ -34,12 +38,14 @@ class Probe:
     def __getitem__(self, key: Key) -> Answer:
         answer = self.settled.get(key)
         if answer is None:
+            answer = self.chosen.get(key)
+        if answer is None:
             answer = self.first[key]
         self.read[key] = answer
         return answer
 
     def known(self, key: Key) -> bool:
-        """Whether a key is settled here."""
+        """Whether a key was settled before."""
         return key in self.settled
 
 
@@ -152,7 +158,7 @@ def ways(
     waiting: list[dict[Key, Answer]] = [{}]
     while waiting:
         chosen = waiting.pop()
-        probe = Probe({**settled, **chosen} if chosen else settled, first)
+        probe = Probe(settled, first, chosen)
         result = work(probe)
         free = {key: answer for key, answer in probe.read.items() if key not in settled}
         yield free, probe.read, result
