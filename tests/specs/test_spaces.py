@@ -20,6 +20,7 @@ from archdsl.schema.units import Size
 ROOT = Path(__file__).resolve().parents[2]
 SPACES = {
     "biformer_nas": ROOT / "search" / "biformer_nas" / "space.arch",
+    "digits_small": ROOT / "search" / "digits_small" / "space.arch",
     "mixer_small": ROOT / "search" / "mixer_small" / "space.arch",
 }
 
@@ -61,7 +62,11 @@ def test_the_base_is_a_point(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "base"),
-    [("biformer_nas", "@biformer_t"), ("mixer_small", ROOT / "search" / "mixer_small" / "pyramid_small.arch")],
+    [
+        ("biformer_nas", "@biformer_t"),
+        ("digits_small", ROOT / "search" / "digits_small" / "pyramid_digits.arch"),
+        ("mixer_small", ROOT / "search" / "mixer_small" / "pyramid_small.arch"),
+    ],
 )
 def test_the_base_point_is_the_base_to_the_last_field_and_name(name: str, base: str | Path) -> None:
     space = _space(name)
