@@ -66,7 +66,8 @@ def main() -> None:
     given = parser.parse_args()
     out: Path = given.out or HERE / ("table.csv" if given.seed == 0 else f"table_seed{given.seed}.csv")
     space = archdsl.load(f"{HERE / 'table.arch'}:table")
-    done = {row["hash"] for row in rows(out)}
+    there = rows(out)
+    done = {row["hash"] for row in there}
     everything = list(points(space))
     for number, named in enumerate(everything, 1):
         spec = space.arch(space.space.point(named))
@@ -75,7 +76,8 @@ def main() -> None:
         row = {**named, "hash": spec.hash, "params": spec.params, "flops": spec.flops, **trained(spec, given.seed)}
         new = not out.exists() or not out.stat().st_size
         with out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(row), lineterminator="\n")
+            # a table that was begun may have columns of scores
+            writer = csv.DictWriter(file, list(there[0]) if there else list(row), restval="", lineterminator="\n")
             if new:
                 writer.writeheader()
             writer.writerow(row)
