@@ -53,6 +53,8 @@ def gradients(model: Backbone, images: Tensor, labels: Tensor, of: Sequence[Tens
     """The gradients of the mean cross-entropy of a batch; None for what the logits do not depend on."""
     with torch.enable_grad():
         loss = F.cross_entropy(model(images), labels)
+        if not of or not loss.requires_grad:
+            return [None] * len(of)
         return list(torch.autograd.grad(loss, of, allow_unused=True))
 
 

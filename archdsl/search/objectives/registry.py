@@ -175,6 +175,7 @@ def _value(objective: str, field: Field, value: object) -> object:
     """A value as the field takes it."""
     if value is None and field.optional:
         return None
+    given = value
     # true is no number, though Python says so
     if field.type == "float" and type(value) is int:
         value = float(value)
@@ -182,7 +183,7 @@ def _value(objective: str, field: Field, value: object) -> object:
     if holds and isinstance(value, int | float):
         holds = isfinite(value) and all(COMPARE[sign](value, limit) for sign, limit in _bounds(field))
     if not holds:
-        message = f"`{field.name}` of `{objective}` is {_taken(field)}, not {_shown(value)}"
+        message = f"`{field.name}` of `{objective}` is {_taken(field)}, not {_shown(given)}"
         raise WrongSetting(message, field.doc, objective=objective, setting=field.name)
     return value
 

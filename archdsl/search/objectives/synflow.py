@@ -58,7 +58,7 @@ class Synflow(Objective):
         image = torch.ones((1, *candidate.image.shape), dtype=torch.float64, device=candidate.device)
         with steady(), torch.enable_grad():
             flow = plain(model(traced(image, _linear))).sum()
-            found = torch.autograd.grad(flow, counted, allow_unused=True)
+            found = torch.autograd.grad(flow, counted, allow_unused=True) if counted else ()
         shares = [(value * share).abs().sum() for value, share in zip(counted, found, strict=True) if share is not None]
         total = finite(torch.stack(shares).sum().item() if shares else 0.0, "the flow")
         if not total:
