@@ -197,7 +197,7 @@ def test_a_front_and_failures(tmp_path: Path) -> None:
     watch(Finished(trial(2, values={"params": 6.0, "zen_score": 1.0})))
     watch(Finished(trial(3, state="failed", values={}, error="no luck")))
     watch(Stopped("interrupted", 4, 20))
-    assert watch.line().startswith("4 of 20 trials, 2 on the front, the last trial 1 (params 50 %), 1 failed, ")
+    assert watch.line().startswith("4 of 20 trials, 2 on the front, the newest trial 1 (params 50 %), 1 failed, ")
     assert "trial 3: no luck\n" in err.getvalue()
     assert watch.interrupted
 

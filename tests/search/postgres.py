@@ -48,9 +48,9 @@ class Postgres:
         )
         self.port = 0
 
-    def url(self, *, password: str = PASSWORD, database: str = DATABASE, port: int | None = None) -> str:
+    def url(self, *, password: str = PASSWORD, host: str = "127.0.0.1", database: str = DATABASE) -> str:
         """The storage as Optuna takes it."""
-        return f"postgresql+psycopg://{USER}:{password}@127.0.0.1:{port or self.port}/{database}"
+        return f"postgresql+psycopg://{USER}:{password}@{host}:{self.port}/{database}"
 
     def new_database(self, name: str) -> str:
         """An empty database; its URL."""

@@ -12,7 +12,6 @@ from archdsl.cli.searching.study import (
     add_study,
     number_of,
     output_of,
-    place_of,
     refuse_packaged,
     study_of,
 )
@@ -47,10 +46,10 @@ def run(args: Namespace, console: Console) -> int:
     study = study_of(args.study)
     with console.progress() as progress:
         progress.step("reading the trials")
-        from archdsl.search.trials import history
+        from archdsl.search.study import read_study
         from archdsl.search.winners import write_winners
 
-        found = history(place_of(args.study), storage=args.storage)
+        found = read_study(study, storage=args.storage)
         trials = _chosen(found, args)
         progress.step("writing specs")
         paths = write_winners(found, study, target=target, trials=trials)

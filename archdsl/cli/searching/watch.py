@@ -143,7 +143,8 @@ class Watch:
         spent = self.spent
         if self.seen and spent > 0:
             parts.append(rate(self.seen / spent))
-            parts.append(f"{duration((self._total - self._done) * spent / self.seen)} left")
+            if self._done < self._total:
+                parts.append(f"{duration((self._total - self._done) * spent / self.seen)} left")
         return ", ".join(parts)
 
     def _best(self) -> str:
@@ -152,7 +153,7 @@ class Watch:
         use = f" ({self._shares[index]})" if self._shares.get(index) else ""
         if len(self._objectives) == 1:
             return f"best {self._objectives[0].name} {self._front[index][0]:.6g} in trial {index}{use}"
-        return f"{len(self._front)} on the front, the last trial {index}{use}"
+        return f"{len(self._front)} on the front, the newest trial {index}{use}"
 
     def _tenths(self) -> int:
         return 10 * self._done // max(1, self._total)
