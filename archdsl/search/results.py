@@ -48,11 +48,11 @@ def results(history: History, lock: Lock | None, *, command: str, beside: Sequen
     sections = [
         f"# Results of {safe_line(history.space.name)}\n\nWritten by `archdsl search`. {progress(history)}",
         verdict(history),
-        f"## {found}\n\n{table(history, _linked(history, rows)).markdown()}\n\n{_notes(history, rows)}",
+        f"## {found}\n\n{table(history, _linked(history, rows)).markdown()}\n\n{' '.join(notes(history, rows))}",
         f"## Budgets\n\n{budgets(history).markdown()}\n\n{_kept(history)}" if _budgets(history) else "",
         f"## Failures\n\n{failures(history).markdown()}" if failures(history).rows else "",
         f"## Settings\n\n{settings(history, lock).markdown()}",
-        f"## Again\n\n{_again(history, command)}",
+        f"## Again\n\n```sh\n{again(history, command)}\n```\n\n{_same(history)}",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -189,26 +189,32 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def _again(history: History, command: str) -> str:
-    """How to repeat the study, and which of it comes out the same."""
+def again(history: History, command: str) -> str:
+    """The call that repeats the study."""
     given = history.settings
     flags = [f"--trials {history.total}", f"--sampler {given.sampler}", f"--seed {given.seed}"]
     if given.device != "cpu":
         flags.append(f"--device {given.device}")
     if given.workers != 1:
         flags.append(f"--workers {given.workers}")
+    return f"{command} {' '.join(flags)}"
+
+
+def _same(history: History) -> str:
+    """Which of it comes out the same."""
+    where = "in a folder with `space.arch` and what it imports, and `study.yaml` where there is one."
     told = "With one worker, the same versions and objectives that are functions of spec and seed, the same specs come out."
     timed = [o.name for o in history.objectives if o.name in _TIMED]
     if timed:
         told += f" {_named(timed)} {'depends' if len(timed) == 1 else 'depend'} on the machine."
-    where = "in a folder with `space.arch` and what it imports, and `study.yaml` where there is one."
-    return f"```sh\n{command} {' '.join(flags)}\n```\n\n{where} {told}"
+    return f"{where} {told}"
 
 
 # --- notes --------------------------------------------------------------------------------------------------------
 
 
-def _notes(history: History, rows: Sequence[Row]) -> str:
+def notes(history: History, rows: Sequence[Row]) -> list[str]:
+    """What has to be known to read the table, in sentences."""
     told = ["Counts are exact; FLOPs are those of one image by fvcore's rules, a multiply-add is one."]
     if any(row.knee for row in rows):
         told.append("`*` is the bend of the front: its objectives, each scaled from its best to its worst there, add up best.")
@@ -216,9 +222,11 @@ def _notes(history: History, rows: Sequence[Row]) -> str:
         told.append("Published models are counted, not measured here: an empty cell is a value that nobody measured.")
     untrained = [o.name for o in history.objectives if o.name in UNTRAINED]
     if untrained:
-        told.append(f"{_named(untrained)} {'scores' if len(untrained) == 1 else 'score'} networks before they are trained: ")
-        told[-1] += "what these specs reach when they are trained was not measured by it."
-    return " ".join(told)
+        told.append(
+            f"{_named(untrained)} {'scores' if len(untrained) == 1 else 'score'} networks before they are trained: "
+            "what these specs reach when they are trained was not measured by it."
+        )
+    return told
 
 
 def _named(names: Sequence[str]) -> str:

@@ -145,11 +145,9 @@ def _of_several(history: History, base: Trial) -> str:
             f"No spec better than the base was found: it is on the front, and {others} on it "
             f"{'are' if len(best) != 1 else 'is'} better in one objective and worse in another."
         )
-    everywhere = (
-        f"{len(strictly) or 'none'} of them in every objective"
-        if len(above) > 1
-        else f"{'in every objective' * bool(strictly)}"
-    )
+    everywhere = "in every objective"
+    if len(strictly) < len(above):
+        everywhere = f"{len(strictly) or 'none'} of them {everywhere}" if len(above) > 1 else ""
     many = f"{len(above)} of the {len(best)} specs of the front {'are' if len(above) != 1 else 'is'}"
     leaders = "; ".join(
         f"best {o.name} {shown(o.name, ranked(history, o.name)[0].values[o.name])} against {shown(o.name, base.values[o.name])}"
