@@ -36,6 +36,7 @@ _LOOKED_AT = 10_000
 if TYPE_CHECKING:
     from random import Random
 
+    from archdsl.feasible import Feasible
     from archdsl.ir.decisions import Decision, Point
     from archdsl.ir.points import Drawn
     from archdsl.ir.space import Space
@@ -146,6 +147,19 @@ class Spec:
         # a key map is found by the names of the bases, in the folder of the file
         spec.path, spec.model.lineage = self.path, self.model.lineage
         return spec
+
+    @cached_property
+    def feasible(self) -> Feasible:
+        """The points of a space that fit its budgets: `count()`, `draw(random)`, `near(wanted, random)`.
+
+        Raises
+        ------
+        SpecError: no point fits.
+        ValueError: the spec is no space.
+        """
+        from archdsl.feasible import Feasible
+
+        return Feasible(self._as_space())
 
     def keeps_budgets(self, point: Point) -> bool:
         """Whether a point of a space keeps every budget, each at its own size, by the closed form."""

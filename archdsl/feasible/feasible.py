@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many specs fit, between `lower` and `upper`, of how many `points` the space has."""
+    """How many points fit, between `lower` and `upper`; of `built` that can be built and keep `require`, and `points` in all.
+
+    A decision that nothing reads at a point makes no other point of it, except in `points`.
+    """
 
     lower: int
     upper: int
+    built: int
     points: int
 
     @property
@@ -63,7 +67,7 @@ class Feasible:
     def count(self) -> Count:
         """How many points fit: exact for up to a million points, and beyond that as far as the sums can be held."""
         lower, upper = self._sums.counted()
-        return Count(lower, upper, self.space.points)
+        return Count(lower, upper, self.structure.paths(), self.space.points)
 
     def draw(self, random: Random) -> Drawn:
         """A feasible point, each as likely as any other."""

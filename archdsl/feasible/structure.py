@@ -149,19 +149,36 @@ class Structure:
                 continue
 
     def _learn(self) -> None:
-        """What each piece reads at the base: the first guess of what they share."""
+        """What each piece reads around the base, one decision changed at a time: the first guess of what they share."""
         settled: dict[Key, Answer] = {}
         for piece in self.pieces.all():
-            probe = Probe(settled, self.first)
-            try:
-                _, outputs = piece.run(probe)
-            except (Refusal, Coupled, More):
-                outputs = {}
-            self._reads[piece.name] = set(probe.read)
-            # what one way reads is read in all combinations
-            if prod(len(self.values.get(key, "1")) for key in probe.read) > self._most:
-                raise TooLarge(sorted(filter(self.values.__contains__, probe.read), key=lambda key: -len(self.values[key])))
-            settled.update(outputs)
+            reads = self._reads[piece.name] = set()
+            made: Output = {}
+            waiting: list[dict[Key, Answer]] = [{}]
+            tried: set[tuple[Key, Answer]] = set()
+            while waiting:
+                chosen = waiting.pop()
+                probe = Probe(settled, self.first, chosen)
+                outputs = self._tried(piece, probe)
+                reads.update(probe.read)
+                free = [key for key in probe.read if key not in settled and key not in chosen]
+                if not chosen:
+                    made = outputs
+                    # what one way reads is read in all combinations
+                    if prod(len(self.values[key]) for key in free) > self._most:
+                        raise TooLarge(sorted(free, key=lambda key: -len(self.values[key])))
+                for key in free:
+                    for other in self.values[key]:
+                        if other != probe.read[key] and (key, other) not in tried:
+                            tried.add((key, other))
+                            waiting.append({**chosen, key: other})
+            settled.update(made)
+
+    def _tried(self, piece: Piece, probe: Probe) -> Output:
+        try:
+            return piece.run(probe)[1]
+        except (Refusal, Coupled, More):
+            return {}
 
     def _made(self) -> tuple[Layer, ...]:
         pieces = self._ordered()
@@ -230,14 +247,17 @@ class Structure:
         return Table(tuple(steps), tuple(Group(step, costs, tuple(all)) for (step, costs), all in groups.items()))
 
     def _ordered(self) -> list[Piece]:
-        """The pieces of the network, each rule as soon as all that it reads is settled."""
+        """The pieces of the network, and each rule before the piece that reads the last of what it reads.
+
+        The rule settles that last decision, so that the others need not be known any longer.
+        """
         order = self.pieces.network()
         for rule in self.pieces.rules():
             reads = self._reads[rule.name]
             last = 0
             for key in reads:
                 readers = [place for place, piece in enumerate(order) if key in self._reads[piece.name]]
-                last = max(last, readers[0] + 1 if readers else 0)
+                last = max(last, readers[0] if readers else 0)
             order.insert(last, rule)
         return order
 
@@ -261,6 +281,17 @@ class Structure:
                 if key in self.values:
                     weight[key] = weight.get(key, 0) + len(self.values[key])
         return sorted(weight, key=lambda key: -weight[key])
+
+    def paths(self) -> int:
+        """How many points can be built and keep `require`."""
+        after = [1] * self._last()
+        for layer in reversed(self.layers):
+            here = []
+            for number, following in layer.states:
+                groups = layer.tables[number].groups
+                here.append(sum(len(group.assignments) * after[following[group.step]] for group in groups))
+            after = here
+        return after[0]
 
     # --- the least and the most ---------------------------------------------------------------------------------
 

@@ -65,14 +65,14 @@ class Reading(dict[Any, Any]):
         return value
 
 
-def every_point(space: Space) -> dict[frozenset[Any], Drawn]:
+def every_point(space: Space, *, budgets: bool = True) -> dict[frozenset[Any], Drawn]:
     """Every point that can be built and keeps `require` and the budgets, once for all that agree in what is read of them."""
     found = {}
     for values in combinations(space.decisions, {}):
         full = {d.key: values.get(d.key, space.base_point.get(d.key, d.values[0])) for d in space.decisions}
         reading = Reading(full)
         try:
-            kept = space.keeps_budgets(reading)
+            kept = space.keeps_budgets(reading) if budgets else bool(space.network(reading))
         except archdsl.SpecError:
             continue
         if kept:

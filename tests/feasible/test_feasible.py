@@ -47,6 +47,7 @@ def held_against_all(lines: str, gate: str, *, tries: int = 30) -> None:
         assert not truth
         return
     assert (count.lower, count.upper) == (len(truth), len(truth))
+    assert count.built == len(every_point(space, budgets=False))
     for point in list(truth.values())[:20]:
         assert feasible.keeps(point)
         for bound, counted in feasible.counts(point).items():
