@@ -122,11 +122,11 @@ def _folder(study: StudyLike) -> StudyFolder:
     folder = study if isinstance(study, StudyFolder) else StudyFolder.of(study)
     if folder.file is None:
         return folder
-    from archdsl.api import load
     from archdsl.search.copying import copied
+    from archdsl.search.study import load_space
 
     # the folder is a study of its own from then on
-    return copied(folder, load(folder.file), folder.path)
+    return copied(folder, load_space(folder), folder.path)
 
 
 def _run(
@@ -186,4 +186,17 @@ def _text(reason: Reason, study: Study) -> str:
 
 
 def conclude(folder: StudyFolder, history: History) -> None:
-    """Write what a study found into its folder: winners, results, report."""
+    """Write what a study found into its folder: the history as a table, the winners, the results.
+
+    Raises
+    ------
+    SpecError: `unwritable-study`.
+    """
+    from archdsl.search.history_csv import write_history
+    from archdsl.search.results import write_results
+    from archdsl.search.winners import write_winners
+
+    write_history(history, folder)
+    if history.done:
+        write_winners(history, folder)
+        write_results(history, folder)

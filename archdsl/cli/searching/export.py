@@ -54,7 +54,7 @@ def run(args: Namespace, console: Console) -> int:
         progress.step("writing specs")
         paths = write_winners(found, study, target=target, trials=trials)
     if not paths:
-        console.say(f"`{found.study}` has no spec to write yet")
+        console.say(f"`{found.space.name}` has no spec to write yet")
     console.out("\n".join(path.as_posix() for path in paths))
     return DONE
 
