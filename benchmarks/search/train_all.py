@@ -21,12 +21,13 @@ from pathlib import Path
 
 import archdsl
 from archdsl.search.data.load import load_data
+from archdsl.search.data.split import Split
 from archdsl.search.training.recipe import Recipe
 from archdsl.search.training.train import train
 
 HERE = Path(__file__).parent
 DATA = "mnist_sample"
-IMAGES = {"train_images": 1000, "val_images": 1000}
+SPLIT = Split(train_images=1000, val_images=1000)
 RECIPE = Recipe(epochs=5, batch=32, lr=1e-2, warmup=0.2)
 
 
@@ -39,7 +40,7 @@ def points(spec: archdsl.Spec) -> Iterator[dict[str, str]]:
 
 def trained(spec: archdsl.Spec, seed: int) -> dict[str, object]:
     """What one training gives, as columns."""
-    data = load_data(DATA, spec.network, **IMAGES)
+    data = load_data(DATA, spec.network, SPLIT)
     model = archdsl.build(spec, seed=seed)
     reached: dict[str, object] = {}
     wall, processor = time.perf_counter(), time.process_time()

@@ -30,13 +30,16 @@ class Listed:
     classes: tuple[str, ...]
 
 
-def listed(folder: Path) -> tuple[Listed, Listed | None]:
+def listed(folder: Path, channels: int) -> tuple[Listed, Listed | None]:
     """The images below a folder: all, or those of `train/` and those of `val/`, each with a folder for each class.
 
     Raises
     ------
-    SpecError: `missing-data`, `too-few-images`, `wrong-data`, `unreadable-data`.
+    SpecError: `missing-data`, `too-few-images`, `unreadable-data`; `wrong-data`, also where no image file has so many channels.
     """
+    if channels not in _MODES:
+        help = "give arrays (.npz) of as many channels, or a spec that takes 1 or 3"
+        raise fault.wrong(f"image files have 1 or 3 channels, and the spec takes {channels}", help)
     try:
         if (folder / TRAIN).is_dir():
             if not (folder / VAL).is_dir():
@@ -103,11 +106,8 @@ def decoded(path: Path, channels: int) -> Tensor:
 
     Raises
     ------
-    SpecError: `unreadable-data`, with the path; `wrong-data`, when no image file has so many channels.
+    SpecError: `unreadable-data`, with the path.
     """
-    if channels not in _MODES:
-        help = "give arrays (.npz) of as many channels, or a spec that takes 1 or 3"
-        raise fault.wrong(f"image files have 1 or 3 channels, and the spec takes {channels}", help)
     try:
         with Image.open(path) as file:
             pixels = np.asarray(_mode(ImageOps.exif_transpose(file), _MODES[channels]))

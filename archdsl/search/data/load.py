@@ -14,7 +14,7 @@ from archdsl.search.data import arrays, fault, folder
 from archdsl.search.data.examples import Data, Examples, Held
 from archdsl.search.data.fit import Fit
 from archdsl.search.data.samples import SAMPLES
-from archdsl.search.data.split import divided, fewer
+from archdsl.search.data.split import DEFAULT, Split, divided, fewer
 from archdsl.source.suggest import did_you_mean
 
 # bytes of images that are kept in memory at the input's size; beyond, they are resized or read each time they are drawn
@@ -24,66 +24,61 @@ _MEASURED = 2000
 _AT_ONCE = 256
 
 
-def load_data(
-    data: str,
-    network: Network,
-    *,
-    val_share: float = 0.2,
-    split_seed: int = 0,
-    train_images: int | None = None,
-    val_images: int | None = None,
-) -> Data:
+def load_data(data: str, network: Network, split: Split = DEFAULT) -> Data:
     """Images to train the network of a spec with, resized to its input.
 
     Parameters
     ----------
     data: `digits`, `mnist_sample`, a folder with a folder for each class (or `train/` and `val/` with these), or a `.npz` file.
-    val_share: share of each class that is kept for validation, where the data itself has no split.
-    split_seed: which ones these are, and which images are left out.
-    train_images, val_images: at most so many, the classes evenly; None for all.
 
     Raises
     ------
     SpecError: `missing-data`, `missing-package`, `unreadable-data`, `wrong-data`, `too-few-images`.
     """
+    return _loaded(data, network.image.channels, network.classes, _fit(network), split, network.preprocess)
+
+
+def check_data(data: str, network: Network, split: Split = DEFAULT) -> None:
+    """Look whether there is such data, and whether it fits a spec. Image files are found, but not opened.
+
+    Raises
+    ------
+    SpecError: as `load_data`.
+    """
+    _divided(data, network.image.channels, network.classes, _fit(network), split)
+
+
+def _fit(network: Network) -> Fit:
     height, width = network.image.shape[1:]
-    fit = Fit.of(height, width, network.preprocess)
-    found = _loaded(
-        data, network.image.channels, network.classes, fit, val_share, split_seed, train_images, val_images, network.preprocess
-    )
-    if len(found.classes) != network.classes:
-        help = f"set `classes = {len(found.classes)}` in the spec"
-        raise fault.wrong(f"`{data}` has {len(found.classes)} classes, and the spec has {network.classes}", help)
-    return found
+    return Fit.of(height, width, network.preprocess)
 
 
 @lru_cache(maxsize=2)
-def _loaded(
-    data: str,
-    channels: int,
-    classes: int,
-    fit: Fit,
-    val_share: float,
-    split_seed: int,
-    train_images: int | None,
-    val_images: int | None,
-    preprocess: Preprocess | None,
-) -> Data:
+def _loaded(data: str, channels: int, classes: int, fit: Fit, split: Split, preprocess: Preprocess | None) -> Data:
+    train, val, names = _divided(data, channels, classes, fit, split)
+    train, val = _kept(train, fit), _kept(val, fit)
+    mean, std = _statistics(train, preprocess)
+    return Data(train, val, names, mean, std)
+
+
+def _divided(data: str, channels: int, classes: int, fit: Fit, split: Split) -> tuple[Examples, Examples, tuple[str, ...]]:
+    """Images to train with and to validate with, as they are stored, and the names of the classes."""
     train, val, names = _read(data, channels, classes, fit)
+    if len(names) != classes:
+        help = f"set `classes = {len(names)}` in the spec"
+        raise fault.wrong(f"`{data}` has {len(names)} classes, and the spec has {classes}", help)
     if val is None:
-        learnt, judged = divided(train.labels.tolist(), names, val_share, split_seed)
+        learnt, judged = divided(train.labels.tolist(), names, split.val_share, split.seed)
         train, val = train.chosen(learnt), train.chosen(judged)
     for examples, side in ((train, "to train with"), (val, "to validate with")):
         counts = torch.bincount(examples.labels, minlength=len(names)).tolist()
         if empty := [name for name, count in zip(names, counts, strict=True) if not count]:
             raise fault.too_few(f"class `{empty[0]}` of `{data}` has no image {side}")
-    if train_images is not None:
-        train = train.chosen(fewer(train.labels.tolist(), names, train_images, split_seed))
-    if val_images is not None:
-        val = val.chosen(fewer(val.labels.tolist(), names, val_images, split_seed))
-    train, val = _kept(train, fit), _kept(val, fit)
-    mean, std = _statistics(train, preprocess)
-    return Data(train, val, names, mean, std)
+    if split.train_images is not None:
+        train = train.chosen(fewer(train.labels.tolist(), names, split.train_images, split.seed))
+    if split.val_images is not None:
+        val = val.chosen(fewer(val.labels.tolist(), names, split.val_images, split.seed))
+    return train, val, names
 
 
 def _read(data: str, channels: int, classes: int, fit: Fit) -> tuple[Examples, Examples | None, tuple[str, ...]]:
@@ -94,7 +89,7 @@ def _read(data: str, channels: int, classes: int, fit: Fit) -> tuple[Examples, E
         return Held(images, sample.labels, fit), None, tuple(map(str, range(10)))
     path = Path(data)
     if path.is_dir():
-        listed, apart = folder.listed(path)
+        listed, apart = folder.listed(path, channels)
         train, val = (part and folder.Files(part.paths, torch.tensor(part.labels), channels, fit) for part in (listed, apart))
         assert train is not None
         return train, val, listed.classes

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 
 from archdsl.search.data import fault
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which images there are to train and to validate with.
+
+    val_share: share of each class that is kept for validation, where the data itself has no split.
+    seed: which ones these are, and which images are left out.
+    train_images, val_images: at most so many, the classes evenly; None for all.
+    """
+
+    val_share: float = 0.2
+    seed: int = 0
+    train_images: int | None = None
+    val_images: int | None = None
+
+
+DEFAULT = Split()
 
 
 def by_class(labels: Sequence[int], classes: int) -> list[list[int]]:

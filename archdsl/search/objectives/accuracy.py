@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archdsl.api import Spec
 from archdsl.ir.network import Network
 from archdsl.search.data.examples import Data
-from archdsl.search.data.load import load_data
+from archdsl.search.data.load import check_data, load_data
+from archdsl.search.data.split import Split
 from archdsl.search.objectives.objective import Candidate, Objective, Step, Unmeasured, setting
-from archdsl.search.training.augment import AUGMENTATIONS
+from archdsl.search.training.augment import AUGMENTATIONS, augmentation
+from archdsl.search.training.loop import ignite
 from archdsl.search.training.recipe import Recipe
 from archdsl.search.training.train import Diverged, train
 
@@ -60,16 +63,20 @@ class Accuracy(Objective):
         if self.seconds is not None:
             object.__setattr__(self, "repeatable", False)
 
+    def check(self, spec: Spec) -> None:
+        """Look for the data and for what a training needs. Images in files are found, but not opened."""
+        ignite()
+        augmentation(self.augment, *spec.network.image.shape[1:])
+        check_data(self.data, spec.network, self.split)
+
     def images(self, network: Network) -> Data:
         """The data at the input of a network. Raises `SpecError` as `load_data` does."""
-        return load_data(
-            self.data,
-            network,
-            val_share=self.val_share,
-            split_seed=self.split_seed,
-            train_images=self.train_images,
-            val_images=self.val_images,
-        )
+        return load_data(self.data, network, self.split)
+
+    @property
+    def split(self) -> Split:
+        """Which images there are to train and to validate with."""
+        return Split(self.val_share, self.split_seed, self.train_images, self.val_images)
 
     @property
     def recipe(self) -> Recipe:

@@ -81,6 +81,14 @@ class Objective(ABC):
     stepwise: ClassVar[bool] = False
     repeatable: ClassVar[bool] = True
 
+    def check(self, spec: Spec) -> None:  # noqa: B027 - most objectives need nothing
+        """Look, before the first trial, at what every measurement needs, such as data. `spec` is the space.
+
+        Raises
+        ------
+        SpecError: it is missing, or does not fit: every trial would fail.
+        """
+
     @abstractmethod
     def measure(self, candidate: Candidate, step: Step) -> float:
         """The value of a candidate. `step(number, value)` is told how it goes on the way, if `stepwise`.

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from archdsl.search.data.load import load_data
+from archdsl.search.data.split import Split
 from archdsl.source.diagnostic import SpecError
 from tests.search.data.pictures import network
 
@@ -95,11 +96,11 @@ def test_images_of_one_shade_are_not_divided_by_nothing(tmp_path: Path) -> None:
 def test_fewer_images_evenly(tmp_path: Path) -> None:
     labels = np.repeat([0, 1, 2], [2, 10, 20])
     path = saved(tmp_path / "a.npz", images=pixels(32, 8, 8), labels=labels)
-    data = load_data(path, network(), train_images=10, val_images=3)
+    data = load_data(path, network(), Split(train_images=10, val_images=3))
     assert torch.bincount(data.train.labels).tolist() == [1, 5, 4]
     assert torch.bincount(data.val.labels).tolist() == [1, 1, 1]
     with pytest.raises(SpecError, match="2 images of 3 classes"):
-        load_data(path, network(), train_images=2)
+        load_data(path, network(), Split(train_images=2))
 
 
 WRONG = {

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from archdsl.search.data.load import load_data
+from archdsl.search.data.split import Split
 from archdsl.source.diagnostic import SpecError
 from tests.search.data.pictures import folder, network
 
@@ -40,7 +41,7 @@ def test_the_split_is_a_function_of_its_seed(tmp_path: Path) -> None:
     path = str(folder(tmp_path / "a", {"x": 20, "y": 20}))
     marks = []
     for seed in (0, 1, 0):
-        data = load_data(path, network(classes=2), split_seed=seed, val_share=0.5)
+        data = load_data(path, network(classes=2), Split(0.5, seed))
         marks.append((data.val.__getitems__(range(20))[0][:, 0, 0, 0] * 255).round().int().tolist())
         train = (data.train.__getitems__(range(20))[0][:, 0, 0, 0] * 255).round().int().tolist()
         for part in (slice(0, 10), slice(10, 20)):

@@ -10,12 +10,13 @@ import torch
 
 from archdsl.search.data.fit import Fit
 from archdsl.search.data.load import load_data
+from archdsl.search.data.split import Split
 from archdsl.source.diagnostic import SpecError
 from tests.search.data.pictures import network
 
 
 def test_digits() -> None:
-    data = load_data("digits", network("1x16x16", 10), train_images=100)
+    data = load_data("digits", network("1x16x16", 10), Split(train_images=100))
     assert len(data.train) == 100
     assert abs(len(data.val) - 0.2 * 1797) < 10
     images, labels = data.train.__getitems__(range(100))
@@ -27,7 +28,7 @@ def test_digits() -> None:
 
 @pytest.mark.slow
 def test_mnist_sample() -> None:
-    data = load_data("mnist_sample", network("3x28x28", 10), train_images=1000, val_images=500)
+    data = load_data("mnist_sample", network("3x28x28", 10), Split(train_images=1000, val_images=500))
     images, labels = data.train.__getitems__(range(1000))
     assert images.shape == (1000, 3, 28, 28)
     assert torch.bincount(labels).tolist() == [100] * 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -77,6 +79,18 @@ def test_wrong_settings(settings: dict[str, object], text: str) -> None:
         make("accuracy", settings)
 
 
-def test_data_that_does_not_fit_is_one_error() -> None:
+def test_the_data_is_looked_at_before_the_first_trial(tmp_path: Path) -> None:
+    spec = archdsl.loads(ARCH)
+    Accuracy(augment="shift").check(spec)
+    with pytest.raises(SpecError, match="there is no data `nowhere`"):
+        Accuracy(data="nowhere").check(spec)
     with pytest.raises(SpecError, match="`digits` has 10 classes, and the spec has 7"):
-        Accuracy().images(archdsl.loads(ARCH.replace("classes = 10", "classes = 7")).network)
+        Accuracy().check(archdsl.loads(ARCH.replace("classes = 10", "classes = 7")))
+    for name in "abcdefghij":
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            (tmp_path / name / f"{number}.png").write_text("no image")
+    # files are not opened yet
+    Accuracy(data=str(tmp_path)).check(spec)
+    with pytest.raises(SpecError, match="is no image that can be read"):
+        Accuracy(data=str(tmp_path)).measure(candidate(), quiet)
