@@ -26,7 +26,7 @@ SPACES = {
     "mixer_nas": ROOT / "search" / "mixer_nas" / "space.arch",
 }
 # the bases that keep the budgets of their spaces; BiFormer-T costs more than its space allows
-WITHIN = {"mixer_small", "mixer_nas"}
+WITHIN = {"mixer_small", "mixer_nas", "digits_small"}
 
 
 def _space(name: str) -> Space:
@@ -78,7 +78,8 @@ def test_the_base_point_is_the_base_to_the_last_field_and_name(name: str, base: 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_counts_agree_at_a_few_points(name: str) -> None:
-    for network in _drawn(_space(name), 3, seed=1):
+    large = name in ("biformer_nas", "mixer_nas")
+    for network in _drawn(_space(name), 2, seed=1, at=Size(112, 112) if large else None):
         _agree(network)
 
 
