@@ -144,7 +144,7 @@ class Claims:
         self._enqueue(index, frozen)
 
     def restore(self, total: int) -> int:
-        """Make trials for the indices that got lost: their worker died before another one could take them. How many they are."""
+        """Make trials for the indices that got lost, as their worker died before another one had them; how many there were."""
         lost = list(self._ledger.missing(total))
         for index in lost:
             self._enqueue(index, next(self._ledger.attempts(index), None))

@@ -91,7 +91,8 @@ def _evaluate(
 
     with found.timed("build"):
         spec = loads(text)
-    if spec.hash != digest:
+        same = spec.hash == digest
+    if not same:
         found.bug = f"the spec, written out in full, means another network: its hash is {spec.hash}, not {digest}"
         found.error = f"a bug in archdsl: {found.bug}"
         return

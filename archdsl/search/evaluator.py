@@ -35,9 +35,7 @@ class Evaluator:
     idle: called a few times a second while an evaluation runs.
     """
 
-    def __init__(
-        self, order: Mapping[str, Any], time_limit: float | None, *, idle: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, order: Mapping[str, Any], time_limit: float | None, *, idle: Callable[[], None] = lambda: None) -> None:
         self._order, self._limit, self._idle = dict(order), time_limit, idle
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[bytes] | None = None
@@ -73,7 +71,8 @@ class Evaluator:
         """Start the process, unless it runs. Raises `SpecError` `no-evaluator` where it does not start."""
         if self._process is not None:
             return
-        self._errors = tempfile.TemporaryFile()
+        # closed with the process
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._said = queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-c", _CODE, json.dumps(sys.path)],

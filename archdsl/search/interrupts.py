@@ -13,9 +13,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """While this is entered, Ctrl-C sets `asked`, and raises `KeyboardInterrupt` the second time; a request to end raises it at once.
+    """While this is entered, Ctrl-C sets `asked`, and raises `Interrupted` the second time.
 
-    Signals reach the main thread only: elsewhere it does nothing but hold `asked`.
+    A request to end (SIGTERM) raises it at once. Signals reach the main thread only; elsewhere it just holds `asked`.
     """
 
     def __init__(self) -> None:

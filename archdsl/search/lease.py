@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 # how often a worker says that it lives, and for how long it may say nothing
-BEAT_SECONDS, GRACE_SECONDS = 10.0, 90.0
+BEAT_SECONDS, GRACE_SECONDS = 10.0, 60.0
 
 _COUNT = itertools.count(1)
 _LIVE: set[str] = set()
@@ -32,7 +32,7 @@ def _machine() -> str:
     parts = [platform.node()]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8])
-        parts.append(os.readlink("/proc/self/ns/pid").strip("pid:[]"))
+        parts.append(str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]"))
     return "-".join(part.replace("/", "_") for part in parts)
 
 

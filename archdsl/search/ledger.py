@@ -56,7 +56,7 @@ class Ledger:
         self._ended: set[int] = set()
 
     def sync(self) -> list[int]:
-        """Read what is new, and return the indices of the trials that have ended since the last time, the first to end first."""
+        """Read what is new, and return the indices of the trials that have ended since, the first to end first."""
         trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
         for frozen in trials[len(self._index) :]:
             again = REPEATS in frozen.user_attrs

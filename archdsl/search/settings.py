@@ -26,8 +26,8 @@ _WORKERS = 256
 class Settings:
     """How a study is run.
 
-    `time_limit` is in seconds for a trial (None: no limit). `storage`: None for SQLite in the folder, `journal:PATH`, a path that
-    ends in `.journal` or `.log`, or a URL. `objectives` has the fields of objectives that differ from their defaults.
+    `time_limit` is in seconds for a trial (None: no limit). `storage` is None for SQLite in the folder, else as `open_storage`
+    takes it. `objectives` has the fields of objectives that differ from their defaults.
     `places` has where each of them stands in the file, by `objective` or `objective.field`.
     """
 

@@ -78,7 +78,7 @@ def open_storage(
 
 @contextmanager
 def reading_storage(storage: str | None, database: Path) -> Iterator[PatientStorage]:
-    """The storage of a study to look at: one in a folder that cannot be written is read from a copy. Raises as `open_storage`."""
+    """The storage of a study to look at, read from a copy where its folder cannot be written. Raises as `open_storage`."""
     if storage is not None or os.access(database.parent, os.W_OK):
         yield open_storage(storage, database)
         return
@@ -186,7 +186,14 @@ def _journal(path: Path, where: str, waiting: Callable[[str], None]) -> PatientS
     lock = _JournalLock(path)
     lock.acquire()
     lock.release()
-    return PatientStorage(storages.JournalStorage(JournalFileBackend(str(path), lock)), where, waiting=waiting)
+    try:
+        made = storages.JournalStorage(JournalFileBackend(str(path), lock))
+    except OSError:
+        raise
+    except Exception as error:
+        # it is read as a whole, and a record that is none fails in as many ways as there are records
+        raise damaged(where, f"a line of it is no record ({reason_of(error)})") from error
+    return PatientStorage(made, where, waiting=waiting)
 
 
 class _JournalLock:

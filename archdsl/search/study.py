@@ -78,7 +78,7 @@ def plan(folder: StudyFolder, change: Callable[[Settings], Settings] = lambda fo
     old = Lock.read(folder)
     if old is not None and not anew:
         old.refuse_changes(folder, now)
-        settings = settings.changed(seed=old.seed)
+        settings = settings.changed(seed=old.seed, sampler=old.sampler)
         if settings.storage is None and old.storage is not None:
             settings = settings.changed(storage=old.storage)
     return Plan(folder=folder, spec=spec, settings=settings, lock=now if anew or old is None else old, old=old)

@@ -84,8 +84,8 @@ class TrialLoop:
         ]
         self._failed = 0
         self._stopping = False
-        # seconds of evaluations, and those of them that build and confirm
-        self.evaluating = self.confirming = 0.0
+        # what evaluations say they took, by step
+        self.evaluated: dict[str, float] = {}
 
     def run(self) -> Reason:
         """Work until there is nothing left, or it is interrupted. Returns why it ended.
@@ -158,11 +158,10 @@ class TrialLoop:
             self._take_over(claims, claim, same)
             return
         self._tell(Running(claim.index, proposal.hash))
-        began = time.perf_counter()
         result = self._evaluated(claim, proposal)
-        self.evaluating += time.perf_counter() - began
         seconds = result["seconds"]
-        self.confirming += seconds.get("build", 0.0) + seconds.get("confirm", 0.0)
+        for name, spent in seconds.items():
+            self.evaluated[name] = self.evaluated.get(name, 0.0) + spent
         if result["bug"]:
             self._report_bug(claim, proposal, result["bug"])
         self._finish(claims, sampler, claim, result["state"], result["values"], result["error"], {SECONDS: seconds})
@@ -178,9 +177,7 @@ class TrialLoop:
             sampled = proposer.sampled(sampler, self._optuna, frozen)
             proposer.sampling -= self._storage.seconds - before
         proposal = (
-            proposer.given(fixed, claim.number)
-            if fixed is not None
-            else proposer.unseen(sampled, claim.index, claim.number)
+            proposer.given(fixed, claim.number) if fixed is not None else proposer.unseen(sampled, claim.index, claim.number)
         )
         for name, distribution in proposer.distributions.items():
             internal = distribution.to_internal_repr(proposal.params[name])
@@ -193,7 +190,9 @@ class TrialLoop:
     def _counts(self, proposal: Proposal) -> dict[str, int]:
         from archdsl.ir.counts import closed_form
 
+        began = time.perf_counter()
         found = closed_form(proposal.network)
+        self.proposer.making += time.perf_counter() - began
         return {"params": found.params, "flops": found.flops}
 
     def _same(self, claims: Claims, claim: Claim, proposal: Proposal) -> int | None:
@@ -213,11 +212,9 @@ class TrialLoop:
     def _evaluated(self, claim: Claim, proposal: Proposal) -> dict[str, Any]:
         began = time.perf_counter()
         text = self.study.plan.spec.arch(proposal.point).canonical
-        made = time.perf_counter() - began
-        self.proposer.making += made
+        self.proposer.making += time.perf_counter() - began
         job = {"text": text, "hash": proposal.hash, "budgets": self._budgets}
-        result = self.evaluator.evaluate(job, lambda number, value: self._goes_on(claim, number, value))
-        return result
+        return self.evaluator.evaluate(job, lambda number, value: self._goes_on(claim, number, value))
 
     def _goes_on(self, claim: Claim, step: int, value: float) -> bool:
         """Whether a trial goes on after an intermediate value."""
@@ -249,7 +246,7 @@ class TrialLoop:
         sampler.after_trial(self._optuna, self._storage.get_trial(claim.trial_id), ends, told)
         self.proposer.sampling += time.perf_counter() - began - (self._storage.seconds - before)
         if not claims.finish(ends, told, noted):
-            self._tell(Waiting(f"trial {claim.index} was given to another worker meanwhile: this one was not heard of for long"))
+            self._tell(Waiting(f"trial {claim.index} was given to another worker: this one was not heard of for long"))
 
     def _take_over(self, claims: Claims, claim: Claim, same: int) -> None:
         """Finish a trial with what was found of its spec before."""

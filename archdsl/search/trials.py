@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Trial:
 
     `index` is its place in the study, from 0, the base; `number` the one Optuna gave it. `point` has the decisions that exist
     there by path, `values` the objectives by name (none unless it is done), `flops` the operations at the space's own input.
-    `same_as` is the index of the trial whose values it took over, being the same spec.
+    `finished` is in UTC. `same_as` is the index of the trial whose values it took over, being the same spec.
     """
 
     index: int
@@ -85,6 +85,8 @@ def trial_of(frozen: FrozenTrial, index: int, space: Space, objectives: Iterable
     attrs = frozen.user_attrs
     state: State = {"COMPLETE": "done", "PRUNED": "pruned"}.get(frozen.state.name, "failed")  # type: ignore[assignment]
     values = dict(zip((found.name for found in objectives), frozen.values or (), strict=False)) if state == "done" else {}
+    # storages tell the time of the machine
+    ended = frozen.datetime_complete or datetime.now()
     counts = attrs.get("counts", {})
     whole = set(frozen.params) >= {decision.path for decision in space.decisions}
     return Trial(
@@ -97,7 +99,7 @@ def trial_of(frozen: FrozenTrial, index: int, space: Space, objectives: Iterable
         flops=int(counts.get("flops", 0)),
         hash=str(attrs.get("hash", "")),
         seconds=dict(attrs.get("seconds", {})),
-        finished=frozen.datetime_complete or datetime.min,
+        finished=ended.astimezone(UTC),
         error=attrs.get("error"),
         same_as=attrs.get("same_as"),
     )

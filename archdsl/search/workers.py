@@ -35,7 +35,8 @@ class _Process:
     """A worker, started."""
 
     def __init__(self, order: dict[str, Any]) -> None:
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        # closed with the process
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self.last: dict[str, Any] | None = None
         self._popen = subprocess.Popen(
             [sys.executable, "-c", _CODE, json.dumps(sys.path)],
@@ -112,9 +113,7 @@ def supervise(study: Study, on_event: Listener, interrupts: Interrupts, *, failu
             process.kill()
 
 
-def _watch(
-    study: Study, on_event: Listener, interrupts: Interrupts, running: list[_Process], order: dict[str, Any]
-) -> Reason:
+def _watch(study: Study, on_event: Listener, interrupts: Interrupts, running: list[_Process], order: dict[str, Any]) -> Reason:
     from archdsl.search.space_to_optuna import distributions
 
     ledger, deaths, stopping = study.ledger, 0, False

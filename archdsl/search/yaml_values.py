@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from archdsl.lang.yaml_twin_nodes import Mapping, Node, Scalar
 
-Value: TypeAlias = "bool | int | float | str | None | tuple[Value, ...] | dict[str, Value]"
+Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | dict[str, Value] | None"
 
 _WHOLE = re.compile(r"[-+]?[0-9][0-9_]*\Z")
 _NUMBER = re.compile(r"[-+]?([0-9][0-9_]*)?\.?[0-9]+([eE][-+]?[0-9]+)?\Z|[-+]?[0-9]+\.\Z")
