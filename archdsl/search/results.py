@@ -206,7 +206,9 @@ def _same(history: History) -> str:
     told = "With one worker, the same versions and objectives that are functions of spec and seed, the same specs come out."
     timed = [o.name for o in history.objectives if o.name in _TIMED]
     if timed:
-        told += f" {_named(timed)} {'depends' if len(timed) == 1 else 'depend'} on the machine."
+        told += (
+            f" {_named(timed)} {'depends' if len(timed) == 1 else 'depend'} on the machine, so another run may go another way."
+        )
     return f"{where} {told}"
 
 
