@@ -138,6 +138,9 @@ def _run(
     failures: int,
 ) -> History:
     found = plan(folder, change, anew=how == "begin")
+    # data that is not there is said before anything is written
+    for objective in found.measured():
+        objective.check(found.spec)
     with Interrupts() as interrupts:
         study = open_study(found, how, trials=trials, waiting=lambda reason: on_event(Waiting(reason)))
         # an unreachable budget is said before anything else

@@ -11,6 +11,7 @@ import archdsl
 from archdsl.search.objectives.accuracy import Accuracy
 from archdsl.search.objectives.objective import Candidate, Unmeasured
 from archdsl.search.objectives.registry import WrongSetting, make
+from archdsl.search.running import run
 from archdsl.search.training.recipe import Recipe
 from archdsl.source.diagnostic import SpecError
 
@@ -94,3 +95,13 @@ def test_the_data_is_looked_at_before_the_first_trial(tmp_path: Path) -> None:
     Accuracy(data=str(tmp_path)).check(spec)
     with pytest.raises(SpecError, match="is no image that can be read"):
         Accuracy(data=str(tmp_path)).measure(candidate(), quiet)
+
+
+def test_a_study_without_its_data_does_not_begin(tmp_path: Path) -> None:
+    space = "space widths over conv {\n  stage s1 { dim = 32 | 48 }\n  maximize accuracy\n}\n"
+    (tmp_path / "space.arch").write_text(ARCH + space)
+    (tmp_path / "study.yaml").write_text("trials: 2\nobjectives:\n  accuracy: {data: nowhere, epochs: 1}\n")
+    with pytest.raises(SpecError) as caught:
+        run(tmp_path)
+    assert [found.slug for found in caught.value.diagnostics] == ["missing-data"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["space.arch", "study.yaml"]
