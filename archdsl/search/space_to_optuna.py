@@ -6,7 +6,7 @@ that nothing reads there, has the value of the base.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -30,24 +30,24 @@ def to_params(space: Space, point: Drawn) -> dict[str, Param]:
 
 def to_labels(space: Space, params: Mapping[str, object]) -> dict[str, str]:
     """Values as a reader writes them, by path. Raises ValueError for a path or a value that the space does not have."""
-    decisions = {decision.path: decision for decision in space.decisions}
-    labels = {}
-    for path, value in params.items():
-        if path not in decisions:
-            raise ValueError(f"`{space.name}` has no decision `{path}`")
-        labels[path] = _label(decisions[path], value)
-    return labels
+    return {decision.path: decision.labels[place] for decision, place in _places(space, params)}
 
 
 def to_point(space: Space, params: Mapping[str, object]) -> Drawn:
     """The point with these values; what does not exist there is left aside. Raises ValueError as `to_labels` does."""
-    labels = to_labels(space, params)
-    values = {}
-    for decision in space.decisions:
-        label = labels.get(decision.path)
-        known = None if label is None else decision.values[decision.labels.index(label)]
-        values[decision.key] = _of_base(space, decision) if known is None else known
+    values = {decision.key: _of_base(space, decision) for decision in space.decisions}
+    for decision, place in _places(space, params):
+        values[decision.key] = decision.values[place]
     return space.drawn(values)
+
+
+def _places(space: Space, params: Mapping[str, object]) -> Iterator[tuple[Decision, int]]:
+    """Each decision that is given, and the place of its value."""
+    decisions = {decision.path: decision for decision in space.decisions}
+    for path, value in params.items():
+        if path not in decisions:
+            raise ValueError(f"`{space.name}` has no decision `{path}`")
+        yield decisions[path], _place(decisions[path], value)
 
 
 def _distribution(decision: Decision) -> BaseDistribution:
@@ -81,10 +81,11 @@ def _param(decision: Decision, value: int | Fraction) -> Param:
     return int(value) if whole else float(value)
 
 
-def _label(decision: Decision, value: object) -> str:
+def _place(decision: Decision, value: object) -> int:
     for place, each in enumerate(decision.values):
-        if _param(decision, each) == value or (
-            isinstance(value, float) and decision.is_range and abs(float(each) - value) < 1e-9
-        ):
-            return decision.labels[place]
+        known = _param(decision, each)
+        # a storage may give a number back with its last digit off
+        near = isinstance(value, float) and isinstance(known, float) and abs(known - value) < 1e-9
+        if known == value or near:
+            return place
     raise ValueError(f"`{decision.path}` is one of {decision.listed()}, not {value}")
