@@ -126,11 +126,25 @@ def test_count_says_it_exactly(tmp_path: Path, capsys: Captured) -> None:
     assert 0 < fit < 12
     assert main(["search", "count", str(folder)]) == 0
     shown = capsys.readouterr().out
-    assert shown == f"points  12, from 2 decisions\nfit     {fit}, exactly: {share(fit, 12)} of the space\n"
+    counts = [space.arch(point).params for point in points]
+    assert shown == (
+        f"points  12, from 2 decisions\nfit     {fit}, exactly: {share(fit, 12)} of the space\n"
+        f"reaches params from {min(counts)} to {max(counts):_}\n"
+    )
     assert main(["search", "count", str(folder / "space.arch"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["points"], found["fit"]) == (12, {"lower": fit, "upper": fit, "exact": True})
-    assert found["budgets"] == [{"quantity": "params", "operator": "<=", "limit": 700, "at": None, "by": "fvcore"}]
+    assert found["budgets"] == [
+        {
+            "quantity": "params",
+            "operator": "<=",
+            "limit": 700,
+            "at": None,
+            "by": "fvcore",
+            "least": min(counts),
+            "most": max(counts),
+        }
+    ]
 
 
 def test_counts_are_read_by_their_size() -> None:

@@ -329,10 +329,10 @@ def test_show_without_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_show_a_space(capsys: Captured) -> None:
-    assert main(["show", str(ROOT / "search" / "biformer_nas" / "space.arch")]) == 0
+    assert main(["show", str(ROOT / "search" / "mixer_small" / "space.arch")]) == 0
     shown = capsys.readouterr().out
-    assert "a space with 10 decisions" in shown
-    assert ["s3.depth", "5", "4", "|", "6", "|", "8", "|", "10", "|", "12"] in [line.split() for line in shown.splitlines()]
+    assert "a space with 11 decisions" in shown
+    assert ["s2.depth", "4", "1", "|", "2", "|", "3", "|", "4"] in [line.split() for line in shown.splitlines()]
 
 
 def test_diff(capsys: Captured) -> None:
