@@ -20,26 +20,26 @@ SLUGS = sorted({use.slug for use in USES if use.slug})
 ELSEWHERE = {
     "build-changed": "lowering/test_artifact.py",
     "compiler-missing": "lowering/test_artifact.py",
-    "missing-data": "search/data/test_load.py",
     "missing-package": "search/data/test_load.py",
     "not-a-build": "lowering/test_artifact.py",
     "out-of-memory": "lowering/test_memory.py",
     "parity-failed": "lowering/test_export.py",
-    "too-few-images": "search/data/test_folder.py",
     "unknown-feature": "lowering/test_extractor.py",
-    "unreadable-data": "search/data/test_folder.py",
     "wrong-call": "cli/test_main.py",
-    "wrong-data": "search/data/test_folder.py",
 }
-# their pages show calls that take a checkpoint, a package, or a machine without a compiler
+# their pages show calls that take a checkpoint, a package, images, or a machine without a compiler
 NO_SPEC = {
     *ELSEWHERE,
     "bad-key-map",
     "broken-plugin",
     "folder-taken",
     "key-map-mismatch",
+    "missing-data",
+    "too-few-images",
+    "unreadable-data",
     "unreadable-weights",
     "weights-mismatch",
+    "wrong-data",
 }
 SECTIONS = ["## Why", "## Wrong", "## Right"]
 FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.M | re.S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +41,13 @@ def read(path: Path, channels: int) -> tuple[Arrays, Arrays | None]:
     """
     names = f"name them {FORMS}"
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            found = {name: file[name] for name in (*ALL, *TRAIN, *VAL) if name in file.files}
-            given = ", ".join(f"`{name}`" for name in file.files) or "nothing"
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        with path.open("rb") as stream:
+            if not zipfile.is_zipfile(stream):
+                raise ValueError("it is no archive, or a damaged one")
+            with np.load(stream, allow_pickle=False) as file:
+                found = {name: _array(file, name) for name in (*ALL, *TRAIN, *VAL) if name in file.files}
+                given = ", ".join(f"`{name}`" for name in file.files) or "nothing"
+    except (OSError, ValueError, EOFError, KeyError, TypeError, zlib.error, zipfile.BadZipFile) as error:
         help = "`numpy.savez(path, images=images, labels=labels)` writes one; arrays of Python objects are not read"
         raise fault.unreadable(f"`{path}` is no file of arrays: {error}", help) from None
     if set(TRAIN) <= set(found):
@@ -53,6 +57,17 @@ def read(path: Path, channels: int) -> tuple[Arrays, Arrays | None]:
     if not set(ALL) <= set(found):
         raise fault.wrong(f"`{path}` has {given}, not images and labels", names)
     return _pair(path, found, ALL, channels), None
+
+
+def _array(file: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """An array of a file; numpy would go on to say how to run what a stranger wrote."""
+    try:
+        found = file[name]
+    except ValueError as error:
+        raise ValueError(f"`{name}` is of Python objects" if "allow_pickle" in str(error) else str(error)) from None
+    if not isinstance(found, np.ndarray):
+        raise ValueError(f"`{name}` is no array")
+    return found
 
 
 def _pair(path: Path, found: Mapping[str, np.ndarray], names: tuple[str, str], channels: int) -> Arrays:

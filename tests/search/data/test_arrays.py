@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +144,25 @@ def test_a_class_that_is_not_validated(tmp_path: Path) -> None:
 
 def test_objects_are_not_unpickled(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.npz", images=np.array([{}] * 3, dtype=object), labels=LABELS[:3])
-    assert "is no file of arrays" in fails("unreadable-data", path)
+    assert fails("unreadable-data", path).endswith("is no file of arrays: `images` is of Python objects")
+
+
+def test_a_damaged_array(tmp_path: Path) -> None:
+    whole = Path(saved(tmp_path / "a.npz", images=pixels(12, 8, 8), labels=LABELS)).read_bytes()
+    for at in range(30, len(whole), 60):
+        path = tmp_path / f"{at}.npz"
+        path.write_bytes(whole[:at] + b"\xff\x00\xff" + whole[at + 3 :])
+        try:
+            load_data(str(path), network())
+        except SpecError as error:
+            assert error.diagnostics[0].slug in ("unreadable-data", "wrong-data")
+
+
+def test_a_text_in_the_place_of_an_array(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.npz", labels=LABELS)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("images", "no array")
+    assert fails("unreadable-data", path).endswith("`images` is no array")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"no archive"])
