@@ -37,8 +37,9 @@ exit: 0 done, 1 the input is at fault, 2 the call is at fault, 3 a bug in archds
 # what the machine refuses is no fault of a spec
 _CALL_SLUGS = frozenset(
     {
-        *("compiler-missing", "folder-taken", "no-evaluator", "not-a-study", "storage-gone", "study-exists", "unreadable-file"),
-        *("unwritable-study", "wrong-storage"),
+        *("compiler-missing", "folder-taken", "unreadable-file"),
+        # of a search
+        *("missing-device", "no-evaluator", "not-a-study", "storage-gone", "study-exists", "unwritable-study", "wrong-storage"),
     }
 )
 

@@ -38,14 +38,18 @@ def estimate(plan: Plan, *, tell: Callable[[str], None] = lambda text: None) -> 
 
     Raises
     ------
-    SpecError: no spec fits the budgets.
+    SpecError: no spec fits the budgets, the device is not there, or an objective lacks what it needs, such as data.
     """
     from archdsl.feasible import Feasible
+    from archdsl.search.device import check_device
 
-    spec, space = plan.spec, plan.space
+    spec, space, objectives = plan.spec, plan.space, plan.measured()
+    tell("loading torch")
+    check_device(plan.settings.device)
+    for objective in objectives:
+        objective.check(spec)
     tell("counting the specs that fit")
     count = Feasible(space).count()
-    tell("loading torch")
     # what is imported once must not be taken for the time of a trial
     import archdsl.budget.compare
     import archdsl.budget.fvcore_count
@@ -56,7 +60,7 @@ def estimate(plan: Plan, *, tell: Callable[[str], None] = lambda text: None) -> 
     base = spec.arch(space.base_point)
     # the base may be over a budget; how long it takes can be said all the same
     settings = plan.settings
-    found = evaluate(base.canonical, base.hash, (), plan.measured(), seed=settings.seed, device=settings.device)
+    found = evaluate(base.canonical, base.hash, (), objectives, seed=settings.seed, device=settings.device)
     names = tuple(plan.lock.directions)
     return Estimate(
         count=count,
