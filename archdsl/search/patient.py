@@ -158,6 +158,12 @@ class PatientStorage(BaseStorage):
     def remove_session(self) -> None:
         self.inner.remove_session()
 
+    def close(self) -> None:
+        """Give back the connections. A file of SQLite is then whole by itself; the next call opens them again."""
+        engine = getattr(getattr(self._inner, "_backend", None), "engine", None)
+        if engine is not None:
+            engine.dispose()
+
 
 def _may_come_back(error: BaseException) -> bool:
     """Whether it is the connection that failed, or the file of somebody who writes just now; not what was asked for."""

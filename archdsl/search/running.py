@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from archdsl.search.device import check_device
 from archdsl.search.events import Listener, Started, Stopped, Waiting, ignore
 from archdsl.search.folder import StudyFolder
 from archdsl.search.interrupts import Interrupted, Interrupts
@@ -138,17 +139,20 @@ def _run(
     failures: int,
 ) -> History:
     found = plan(folder, change, anew=how == "begin")
-    # data that is not there is said before anything is written
+    # a budget that nothing fits, data or a device that is not there, is said before anything is written
+    _ = found.feasible
+    check_device(found.settings.device)
     for objective in found.measured():
         objective.check(found.spec)
     with Interrupts() as interrupts:
         study = open_study(found, how, trials=trials, waiting=lambda reason: on_event(Waiting(reason)))
-        # an unreachable budget is said before anything else
-        _ = study.feasible
-        study.ledger.sync()
-        on_event(_started(found, study))
-        reason = _worked(study, on_event, interrupts, failures)
-        history = study.history()
+        try:
+            study.ledger.sync()
+            on_event(_started(found, study))
+            reason = _worked(study, on_event, interrupts, failures)
+            history = study.history()
+        finally:
+            study.storage.close()
         on_event(Stopped(reason, len(history.trials), study.total, _text(reason, study)))
     if how != "join":
         conclude(folder, history)

@@ -80,7 +80,11 @@ def open_storage(
 def reading_storage(storage: str | None, database: Path) -> Iterator[PatientStorage]:
     """The storage of a study to look at, read from a copy where its folder cannot be written. Raises as `open_storage`."""
     if storage is not None or os.access(database.parent, os.W_OK):
-        yield open_storage(storage, database)
+        found = open_storage(storage, database)
+        try:
+            yield found
+        finally:
+            found.close()
         return
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("", "-wal"):

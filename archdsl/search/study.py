@@ -34,7 +34,7 @@ Opening = Literal["begin", "go on", "join"]
 TOTAL, BASE_NOTE = "trials", "base"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Plan:
     """A study as its folder has it, before its storage is asked. `old` is the lock that was there."""
 
@@ -48,6 +48,13 @@ class Plan:
     def space(self) -> Space:
         assert self.spec.space is not None
         return self.spec.space
+
+    @cached_property
+    def feasible(self) -> Feasible:
+        """The counting structure of the space. Raises `SpecError` where no point fits."""
+        from archdsl.feasible import Feasible
+
+        return Feasible(self.space)
 
     def measured(self) -> tuple[Measured, ...]:
         """The objectives with their settings. Raises `SpecError` `bad-setting` or `broken-plugin`."""
@@ -150,13 +157,6 @@ class Study:
         self.plan, self.storage, self.study_id, self.notes = plan, storage, study_id, notes
         self.ledger = Ledger(storage, study_id)
         self.total = plan.settings.trials
-
-    @cached_property
-    def feasible(self) -> Feasible:
-        """The counting structure of the space."""
-        from archdsl.feasible import Feasible
-
-        return Feasible(self.plan.space)
 
     def optuna(self) -> optuna.Study:
         """The study as samplers and pruners want it, new for each trial: it holds what it has read."""

@@ -65,7 +65,7 @@ class TrialLoop:
         }
         self.evaluator = Evaluator(order, plan.settings.time_limit, idle=self._look)
         self.proposer = Proposer(
-            study.feasible,
+            plan.feasible,
             self._ledger,
             sampler=lock.sampler,
             seed=lock.seed,

@@ -45,7 +45,7 @@ def _measure(folder: StudyFolder, asked: argparse.Namespace) -> None:
         return settings.changed(trials=asked.trials, sampler=asked.sampler, storage=asked.storage)
 
     study = open_study(plan(folder, change, anew=True), "begin")
-    study.feasible.count()
+    study.plan.feasible.count()
     loop = TrialLoop(study, ignore, Interrupts())
     loop.evaluator.start()
     study.storage.seconds, study.storage.calls = 0.0, 0
