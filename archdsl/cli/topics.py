@@ -37,6 +37,12 @@ _KEYMAP = (
     "specs/KEYMAPS.md",
 )
 _BLOCK = ("A stage is `depth` blocks; the layout says what a block does, line by line.", "section 5 of grammars/README.md")
+_STUDY = (
+    "A study is a folder with a space, its settings, and the trials of a search. A trial is one spec, drawn from those that "
+    "fit the budgets, and evaluated. Of several objectives the front is what no other trial is better than; winners are the "
+    "best trials as spec files.",
+    "docs/search.md",
+)
 # what there is to say beyond the options, and where more stands
 _TOPICS = {
     **dict.fromkeys(("deploy", "fuse", "fused"), _DEPLOY),
@@ -46,6 +52,7 @@ _TOPICS = {
     **dict.fromkeys(("golden", "goldens", "logits"), _GOLDEN),
     **dict.fromkeys(("keymap", "keys"), _KEYMAP),
     **dict.fromkeys(("block", "blocks"), _BLOCK),
+    **dict.fromkeys(("study", "trial", "front", "winner"), _STUDY),
 }
 
 

@@ -29,7 +29,7 @@ SPACE = str(Path(__file__).parents[2] / "search" / "biformer_nas" / "space.arch"
             "written in default",
         ),
         ("s1.token.window", "@davit_tiny", "s1.token.window is 7x7, written in default"),
-        ("s3.depth", SPACE, "s3.depth is a decision between 4, 6, 8, 10, 12"),
+        ("s3.depth", SPACE, "s3.depth is a decision between 2, 3, 4, 5, 6, 7, 8"),
         ("s1.dim", SPACE, "s1.dim is `width`, written in s1"),
         ("s4.depth", SPACE, "s4.depth is "),
     ],
@@ -41,7 +41,7 @@ def test_a_path(path: str, spec: str, said: str, capsys: pytest.CaptureFixture[s
 
 def test_a_value_tells_the_decisions_it_depends_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "s1.dim", SPACE]) == 0
-    assert "note: it depends on the decision `width`: 32, 64, 96\n" in capsys.readouterr().out
+    assert "note: it depends on the decision `width`: 32, 64, 96, 128, 160\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

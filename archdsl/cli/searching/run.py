@@ -27,7 +27,7 @@ SAMPLERS = ("auto", "random", "tpe", "nsga2", "gp")
 def configure(parser: ArgumentParser) -> None:
     """Add the arguments."""
     add_study(parser)
-    parser.add_argument("--trials", metavar="N", help="how many (300, or what study.yaml says; so for all that follow)")
+    parser.add_argument("--trials", metavar="N", help="how many (300; here and below study.yaml may say another)")
     parser.add_argument("--sampler", choices=SAMPLERS, help="who proposes specs; auto goes by objectives and trials")
     parser.add_argument("--seed", metavar="N", help="of the sampler and of initial weights (0)")
     parser.add_argument("--workers", metavar="N", help="processes that evaluate (1)")
