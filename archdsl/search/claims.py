@@ -19,12 +19,13 @@ _FIXED = "fixed_params"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A trial in this worker's hands. `fixed` are the parameters that it was made with, if any."""
+    """A trial in this worker's hands. `fixed` are the parameters that it was made with, if any; `again` if it repeats one."""
 
     trial_id: int
     number: int
     index: int
     fixed: Mapping[str, Any] | None
+    again: bool = False
 
 
 class Claims:
@@ -61,7 +62,8 @@ class Claims:
         except UpdateFinishedTrialError:
             return None
         fixed = frozen.system_attrs.get(_FIXED)
-        return self._held(Claim(trial, frozen.number, self._ledger.index(frozen.number), fixed), total)
+        again = REPEATS in frozen.user_attrs
+        return self._held(Claim(trial, frozen.number, self._ledger.index(frozen.number), fixed, again), total)
 
     def _fresh(self, total: int) -> Claim | None:
         trial = self._storage.create_new_trial(self._study_id, _made("RUNNING", {WORKER: self._lease.worker}))

@@ -176,9 +176,13 @@ class TrialLoop:
             before = self._storage.seconds
             sampled = proposer.sampled(sampler, self._optuna, frozen)
             proposer.sampling -= self._storage.seconds - before
-        proposal = (
-            proposer.given(fixed, claim.number) if fixed is not None else proposer.unseen(sampled, claim.index, claim.number)
-        )
+        if fixed is None:
+            proposal = proposer.unseen(sampled, claim.index, claim.number)
+        else:
+            proposal = proposer.given(fixed, claim.number)
+            if claim.again and claim.index and proposal.same_as is not None:
+                # another worker drew it since
+                proposal = proposer.unseen(proposal.params, claim.index, claim.number)
         for name, distribution in proposer.distributions.items():
             internal = distribution.to_internal_repr(proposal.params[name])
             self._storage.set_trial_param(claim.trial_id, name, internal, distribution)

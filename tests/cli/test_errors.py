@@ -18,14 +18,27 @@ USES = slugs(ROOT / "archdsl")
 SLUGS = sorted({use.slug for use in USES if use.slug})
 # no call raises these with files alone: where they are tested instead
 ELSEWHERE = {
+    "bad-setting": "search/test_settings.py",
     "build-changed": "lowering/test_artifact.py",
     "compiler-missing": "lowering/test_artifact.py",
+    "damaged-study": "search/test_storage.py",
+    "failing-trials": "search/test_faults.py",
     "missing-package": "search/data/test_load.py",
+    "no-evaluator": "search/test_faults.py",
+    "no-objective": "search/test_faults.py",
     "not-a-build": "lowering/test_artifact.py",
+    "not-a-study": "search/test_faults.py",
     "out-of-memory": "lowering/test_memory.py",
     "parity-failed": "lowering/test_export.py",
+    "storage-gone": "search/test_storage.py",
+    "study-changed": "search/test_lock.py",
+    "study-exists": "search/test_faults.py",
+    "study-format": "search/test_lock.py",
     "unknown-feature": "lowering/test_extractor.py",
+    "unknown-setting": "search/test_settings.py",
+    "unwritable-study": "search/test_storage.py",
     "wrong-call": "cli/test_main.py",
+    "wrong-storage": "search/test_storage.py",
 }
 # their pages show calls that take a checkpoint, a package, images, or a machine without a compiler
 NO_SPEC = {
