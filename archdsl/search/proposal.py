@@ -86,7 +86,13 @@ class Proposer:
             seed=seed_for(self._seed, index),
             objectives=self._objectives,
             trials=self._trials,
+            seen=self._seen,
         )
+
+    def _seen(self, point: Drawn) -> bool:
+        from archdsl.search.space_to_optuna import to_params
+
+        return key_of(to_params(self._space, point)) in self._ledger.points
 
     def sampled(self, sampler: BaseSampler, study: Study, trial: FrozenTrial) -> dict[str, Any]:
         """What a sampler proposes for a trial."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Literal, get_args
 
@@ -14,7 +14,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from archdsl.feasible import Feasible
-from archdsl.search.space_to_optuna import distributions, to_labels, to_params
+from archdsl.ir.points import Drawn
+from archdsl.search.space_to_optuna import distributions, from_labels, to_labels, to_params
 from archdsl.source.suggest import did_you_mean
 
 SamplerName = Literal["auto", "random", "tpe", "nsga2", "gp"]
@@ -24,19 +25,30 @@ SAMPLERS: tuple[str, ...] = get_args(SamplerName)
 _BRED = 1_000
 # points drawn before a model is made of what they gave
 _STARTUP = 10
+# proposals that are looked at for one that fits and is new, before the first of them is moved
+_ASKED = 10
 
 
 class FeasibleSampler(BaseSampler):
     """A sampler all of whose points can be built, keep `require` and fit every budget.
 
-    `inner` proposes; where it has nothing to propose, or is None, points are drawn uniformly from the feasible ones. The
-    values stored with a trial are those of the feasible point, so that `inner` learns from what was really evaluated. Works
-    in any study of Optuna, whose objective may ask the trial for `distributions(space)`.
+    `inner` proposes; where it has nothing to propose, or is None, points are drawn uniformly from the feasible ones. With
+    `seen`, it is asked again for what was seen before. The values stored with a trial are those of the feasible point, so
+    that `inner` learns from what was really evaluated. Works in any study of Optuna, whose objective may ask the trial for
+    `distributions(space)`.
     """
 
-    def __init__(self, feasible: Feasible, inner: BaseSampler | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        feasible: Feasible,
+        inner: BaseSampler | None = None,
+        *,
+        seed: int = 0,
+        seen: Callable[[Drawn], bool] | None = None,
+    ) -> None:
         self.feasible = feasible
         self.inner = inner
+        self._seen = seen or (lambda point: False)
         self._random = Random(seed)
         self._distributions = distributions(feasible.space)
 
@@ -44,15 +56,26 @@ class FeasibleSampler(BaseSampler):
         return self._distributions
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        proposed: dict[str, Any] = {}
+        return dict(to_params(self.feasible.space, self._point(study, trial)))
+
+    def _point(self, study: Study, trial: FrozenTrial) -> Drawn:
+        """The first proposal that is feasible as it is, and new; if there is none, the feasible point nearest to the first."""
+        space = self.feasible.space
+        first: dict[str, str] = {}
         if self.inner is not None:
             inside = self.inner.infer_relative_search_space(study, trial)
             known = {name: entry for name, entry in inside.items() if self._distributions.get(name) == entry}
-            proposed = self.inner.sample_relative(study, trial, known) if known else {}
-        space = self.feasible.space
-        wanted = to_labels(space, proposed)
-        point = self.feasible.near(wanted, self._random) if wanted else self.feasible.draw(self._random)
-        return dict(to_params(space, point))
+            for _ in range(_ASKED if known else 0):
+                proposed = to_labels(space, self.inner.sample_relative(study, trial, known))
+                if not proposed:
+                    break
+                first = first or proposed
+                # what is left open, such as a gene that mutates, may be anything
+                rest = {d.path: self._random.choice(d.labels) for d in space.decisions if d.path not in proposed}
+                point = from_labels(space, {**rest, **proposed})
+                if self.feasible.keeps(point) and not self._seen(point):
+                    return point
+        return self.feasible.near(first, self._random) if first else self.feasible.draw(self._random)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -93,10 +116,18 @@ def chosen_sampler(name: str, *, objectives: int, trials: int) -> str:
     return "nsga2" if objectives > 1 and trials >= _BRED else "tpe"
 
 
-def make_sampler(name: str, feasible: Feasible, *, seed: int, objectives: int, trials: int) -> FeasibleSampler:
+def make_sampler(
+    name: str,
+    feasible: Feasible,
+    *,
+    seed: int,
+    objectives: int,
+    trials: int,
+    seen: Callable[[Drawn], bool] | None = None,
+) -> FeasibleSampler:
     """A sampler on the feasible points, by name. What it proposes is a function of its seed and of the trials so far."""
     chosen = chosen_sampler(name, objectives=objectives, trials=trials)
-    return FeasibleSampler(feasible, _inner(chosen, seed=seed, trials=trials), seed=seed)
+    return FeasibleSampler(feasible, _inner(chosen, seed=seed, trials=trials), seed=seed, seen=seen)
 
 
 def _inner(name: str, *, seed: int, trials: int) -> BaseSampler | None:

@@ -41,6 +41,15 @@ def to_point(space: Space, params: Mapping[str, object]) -> Drawn:
     return space.drawn(values)
 
 
+def from_labels(space: Space, labels: Mapping[str, str]) -> Drawn:
+    """The point with these labels; what is not told is as in the base, and what does not exist there is left aside."""
+    values = {decision.key: _of_base(space, decision) for decision in space.decisions}
+    for decision in space.decisions:
+        if decision.path in labels:
+            values[decision.key] = decision.values[decision.labels.index(labels[decision.path])]
+    return space.drawn(values)
+
+
 def _places(space: Space, params: Mapping[str, object]) -> Iterator[tuple[Decision, int]]:
     """Each decision that is given, and the place of its value."""
     decisions = {decision.path: decision for decision in space.decisions}
