@@ -107,7 +107,10 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["xyzzy"], "error: there is no verb `xyzzy`\nhelp: verbs are check, fmt,"),
         (["check", "--jsno", "a"], "error: `archdsl check` has no option `--jsno`\nhelp: did you mean `--json`?"),
         (["list", "specs", "more"], "error: unexpected argument `more`"),
-        (["list", "spces"], "error: `spces` is none of components, objectives, specs, studies, errors\nhelp: did you mean `specs`?"),
+        (
+            ["list", "spces"],
+            "error: `spces` is none of components, objectives, specs, studies, errors\nhelp: did you mean `specs`?",
+        ),
         (["search"], "error: `archdsl search` needs run|resume|worker|show|count|export|report\nhelp: `archdsl search --help`"),
         (["search", "rnu"], "error: there is no verb `search rnu`\nhelp: did you mean `run`?"),
         (["search", "xyzzy"], "error: there is no verb `search xyzzy`\nhelp: verbs are run, resume, worker,"),
