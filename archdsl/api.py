@@ -377,7 +377,7 @@ def _check_space(space: Space, report: Report, work: Work) -> None:
     space.warn_of_infeasible(report, work)
     # a space that takes longer to look at is left to the search
     with suppress(TooLarge):
-        check_reachable(Structure(space, most=_LOOKED_AT), report)
+        check_reachable(Structure(space, report, most=_LOOKED_AT), report)
 
 
 def check_source(source: Source, *, path: Path | None = None) -> tuple[Diagnostic, ...]:

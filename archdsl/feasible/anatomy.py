@@ -5,15 +5,31 @@ A point is asked for as little as each piece needs, so that pieces which read di
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import prod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import lcm, prod
 from typing import TypeVar
 
-from archdsl.feasible.trace import Memo, Settled, Source, Witness
+from archdsl.feasible.trace import GRAPH, Key, Memo, Settled, Source, Witness
 from archdsl.ir.evaluate import Env
 from archdsl.ir.model import Model
-from archdsl.ir.network import Placed, leaves
-from archdsl.ir.part import Arch, Chain, Concat, Fit, Leaf, Line, Part, Split, Sum, parts_of
+from archdsl.ir.naming import has_state
+from archdsl.ir.network import Placed, PlacedBlock, leaves
+from archdsl.ir.part import (
+    Arch,
+    Chain,
+    Concat,
+    Fit,
+    Leaf,
+    Line,
+    Part,
+    Read,
+    Resize,
+    Split,
+    Sum,
+    first_reads,
+    parts_of,
+    walk_parts,
+)
 from archdsl.ir.resolve import Resolver
 from archdsl.ir.rules import is_fused
 from archdsl.ir.shapes import Placer
@@ -63,10 +79,19 @@ class _Maps:
 
 
 class Anatomy:
-    """The pieces of a model at one image. `index` is the place of the image's maps among those of all images."""
+    """The pieces of a model at one image. `index` is the place of the image's maps among those of all images.
+
+    `reached` are the values that evaluation reaches; None where that depends on the point, and is asked for.
+    """
 
     def __init__(
-        self, model: Model, arch: Arch, index: int, quantities: Sequence[Quantity], reached: frozenset[str], stand_in: Settled
+        self,
+        model: Model,
+        arch: Arch,
+        index: int,
+        quantities: Sequence[Quantity],
+        reached: frozenset[str] | None,
+        stand_in: Settled,
     ) -> None:
         self.model = model
         self.arch = arch
@@ -78,7 +103,15 @@ class Anatomy:
         self._memos: dict[object, Memo[object]] = {}
         places = (model.default, *model.stages.values())
         self._positions = {which for place in places for which in place.positions}
-        self._first = next(iter(model.stages), None)
+        stages = list(model.stages)
+        self._first = next(iter(stages), None)
+        # what a stage is given where it names nothing itself; "" is the stem
+        self._before = dict(zip(stages, ["", *stages], strict=False))
+
+    def rewire(self) -> None:
+        """Ask from now on what evaluation reaches."""
+        self.reached = None
+        self._memos.clear()
 
     # --- evaluating ---------------------------------------------------------------------------------------------
 
@@ -109,16 +142,27 @@ class Anatomy:
         placer = Placer(self.arch, Report(), Work())
         placer.values = _Maps(probe, self.index)  # type: ignore[assignment]
         placed = placer.part(part, x)
-        return Made(placed.y, self._costs([placed], x, placer, value))
+        forms: dict[bool, Sequence[Placed]] = {False: [placed]}
+        if self._fuses:
+            forms[True] = [placer.part(_fused(part), x)]
+        return Made(placed.y, self._costs(forms, value, probe))
 
-    def _costs(self, placed: Sequence[Placed], x: FeatureMap, placer: Placer, value: str) -> Costs:
-        forms: dict[bool, Sequence[Placed]] = {False: placed}
-        if any(is_fused(quantity.rule) for quantity in self.quantities):
-            forms[True] = [placer.part(_fused(each.part), each.x) for each in placed]
-        return tuple(self._cost(forms[is_fused(quantity.rule)], quantity, value) for quantity in self.quantities)
+    @property
+    def _fuses(self) -> bool:
+        return any(is_fused(quantity.rule) for quantity in self.quantities)
 
-    def _cost(self, placed: Sequence[Placed], quantity: Quantity, value: str) -> int:
-        evaluated = value in self.reached
+    def _costs(self, forms: Mapping[bool, Sequence[Placed]], value: str, probe: Source) -> Costs:
+        """What is counted of a value's parts; `forms` has them as trained, and merged where a rule asks for it."""
+        if not self.quantities:
+            return ()
+        reached = self.reached
+        if reached is None:
+            reached = probe[GRAPH]  # type: ignore[assignment]
+            assert isinstance(reached, frozenset)
+        evaluated = value in reached
+        return tuple(self._cost(forms[is_fused(quantity.rule)], quantity, evaluated=evaluated) for quantity in self.quantities)
+
+    def _cost(self, placed: Sequence[Placed], quantity: Quantity, *, evaluated: bool) -> int:
         if quantity.name == "params":
             if quantity.rule == "deploy" and not evaluated:
                 return 0
@@ -140,42 +184,104 @@ class Anatomy:
             first = self._stage(resolver, self._first) if self._first else None
             part = resolver.section("stem", first)
             _check(resolver)
+            if part and _reads([part]):
+                raise Refusal
             return self._place(part, self.image, source, "") if part else Made(self.image, (0,) * len(self.quantities))
 
         return self.once("stem", probe, work)
 
-    def value(self, name: str, reads: str, probe: Source) -> Made:
+    def value(self, name: str, probe: Source) -> Made:
         """A node or a head."""
 
         def work(source: Source) -> Made:
-            resolver = self._resolver(source)
-            node = self.model.nodes.get(name)
-            if node is not None:
-                part = resolver.node(node).part
-            else:
-                head = self.model.heads[name] if name in self.model.heads else self.model.heads[""]
-                last = next(reversed(self.model.stages))
-                part = resolver.head(name, head, self._stage(resolver, last)).part
-            _check(resolver)
-            return self._place(part, _Maps(source, self.index)[reads].y, source, name)
+            part = self._value(name, source)
+            begins = first_reads(part)
+            # a node begins with what it reads; a head that does not is given the last stage
+            given = begins[0].value if begins else next(reversed(self.model.stages))
+            return self._place(part, _Maps(source, self.index)[given].y, source, name)
 
         return self.once(("value", name), probe, work)
 
+    def _value(self, name: str, probe: Source) -> Part:
+        resolver = self._resolver(probe)
+        node = self.model.nodes.get(name)
+        if node is not None:
+            part = resolver.node(node).part
+        else:
+            head = self.model.heads[name] if name in self.model.heads else self.model.heads[""]
+            last = next(reversed(self.model.stages))
+            part = resolver.head(name, head, self._stage(resolver, last)).part
+        _check(resolver)
+        return part
+
     def logits(self, probe: Source) -> Made:
-        """What evaluation returns; refused if it has another number of channels than there are classes."""
+        """What evaluation returns; refused where that is no vector or map of as many channels as there are classes."""
 
         def work(source: Source) -> Made:
-            part = self._resolver(source).logits()
             placer = Placer(self.arch, Report(), Work())
             placer.values = _Maps(source, self.index)  # type: ignore[assignment]
-            placed = placer.part(part, self.image)
-            if self.arch.classes is not None and placed.y.channels != self.arch.classes:
+            placed = placer.part(self._resolver(source).logits(), self.image)
+            y = placed.y
+            if self.arch.classes not in (None, y.channels) or (y.tokens and y.positions > 1) or has_state(placed):
                 raise Refusal
-            free = tuple(0 if quantity.name == "params" else 1 for quantity in self.quantities)
-            costs = tuple(use * self._cost([placed], quantity, "") for use, quantity in zip(free, self.quantities, strict=True))
-            return Made(placed.y, costs)
+            uses = [quantity.name != "params" for quantity in self.quantities]
+            costs = tuple(
+                use * self._cost([placed], each, evaluated=True) for use, each in zip(uses, self.quantities, strict=True)
+            )
+            return Made(y, costs)
 
         return self.once("logits", probe, work)
+
+    # --- the graph ----------------------------------------------------------------------------------------------
+
+    def read_by_value(self, name: str, probe: Source) -> frozenset[str]:
+        """The values that a node or a head is computed from."""
+
+        def work(source: Source) -> frozenset[str]:
+            part = self._value(name, source)
+            return _reads([part], None if first_reads(part) else next(reversed(self.model.stages)))
+
+        return self.once(("read by", name), probe, work)
+
+    def read_by_logits(self, probe: Source) -> frozenset[str]:
+        """The values that evaluation returns."""
+        return self.once("read by logits", probe, lambda source: _reads([self._resolver(source).logits()]))
+
+    def read_by_entrance(self, stage: str, probe: Source) -> frozenset[str]:
+        """The values that `from` and `down` of a stage read, with the one that comes before it."""
+
+        def work(source: Source) -> frozenset[str]:
+            parts, given = self._entrance(stage, source)
+            return _reads(parts, given)
+
+        return self.once(("read by", stage), probe, work)
+
+    def read_by_tail(self, stage: str, probe: Source) -> frozenset[str]:
+        """The values that the tail of a stage reads."""
+
+        def work(source: Source) -> frozenset[str]:
+            resolver = self._resolver(source)
+            part = resolver.stages.tail(self._stage(resolver, stage))
+            return _reads([part] if part else [])
+
+        return self.once(("read by tail", stage), probe, work)
+
+    def read_by_line(self, stage: str, line: int, probe: Source) -> frozenset[str]:
+        """The values that a line of a stage reads, in any of its blocks."""
+
+        def work(source: Source) -> frozenset[str]:
+            depth = self.number(stage, "depth", source)
+            assert depth is not None
+            found: frozenset[str] = frozenset()
+            for block in range(depth):
+                resolver = self._resolver(source)
+                written, env = resolver.stages.layout(self._block(resolver, stage, self.position(block, depth), block))
+                if line < len(written):
+                    read = resolver.stages.line(env, written[line])
+                    found |= _reads([part for part in (read.body, read.skip) if part])
+            return found
+
+        return self.once(("read by line", stage, line), probe, work)
 
     # --- stages -------------------------------------------------------------------------------------------------
 
@@ -205,17 +311,24 @@ class Anatomy:
 
         return self.once((name, stage), probe, work)
 
-    def entrance(self, stage: str, x: FeatureMap, probe: Source) -> Made:
+    def entrance(self, stage: str, probe: Source) -> Made:
         """`from` and `down`, one after the other."""
 
         def work(source: Source) -> Made:
-            resolver = self._resolver(source)
-            env = self._stage(resolver, stage)
-            parts = [resolver.stages.source(env), resolver.stages.down(env, first=stage == self._first)]
-            _check(resolver)
-            return self._one_after_the_other([part for part in parts if part], x, source, stage)
+            parts, given = self._entrance(stage, source)
+            return self._one_after_the_other(parts, _Maps(source, self.index)[given].y, source, stage)
 
-        return self.once(("entrance", stage, x), probe, work)
+        return self.once(("entrance", stage), probe, work)
+
+    def _entrance(self, stage: str, probe: Source) -> tuple[list[Part], str]:
+        """`from` and `down`, and the name of what comes in."""
+        resolver = self._resolver(probe)
+        env = self._stage(resolver, stage)
+        before = resolver.stages.source(env)
+        down = resolver.stages.down(env, first=stage == self._first)
+        _check(resolver)
+        begins = first_reads(before) if before else ()
+        return [part for part in (before, down) if part], begins[0].value if begins else self._before[stage]
 
     def tail(self, stage: str, x: FeatureMap, probe: Source) -> Made:
         """What follows the last block."""
@@ -243,52 +356,52 @@ class Anatomy:
         """The lines of the layout of a block."""
 
         def work(source: Source) -> tuple[ast.Line, ...]:
-            stages = self._resolver(source).stages
-            return stages.layout(self._block(stages, stage, position, 0))[0]
+            resolver = self._resolver(source)
+            return resolver.stages.layout(self._block(resolver, stage, position, 0))[0]
 
         return self.once(("lines", stage, position), probe, work)
 
     def line(self, stage: str, position: tuple[bool, bool], block: int, line: int, x: FeatureMap, probe: Source) -> Made:
-        """One line of one block, with what comes into it."""
-        try:
-            made = self._line(stage, position, 0, line, x, probe)
-        except Refusal:
-            if block == 0:
-                raise
-            # the first of a cycle may not fit where a later one does
-            return self._line(stage, position, block, line, x, probe)
-        return made if block % made.period == 0 else self._line(stage, position, block % made.period, line, x, probe)
+        """One line of one block, with what comes into it. It is the same in the blocks that are a `period` apart."""
+        period, place = 1, 0
+        while True:
+            try:
+                made = self._line(stage, position, place, line, x, probe)
+            except Refusal:
+                if place == block:
+                    raise
+                # the first of a cycle may not fit where a later one does
+                return self._line(stage, position, block, line, x, probe)
+            period = lcm(period, made.period)
+            # what alternates may itself hold what alternates, in some of its blocks
+            if block % period == place:
+                return made
+            place = block % period
 
     def _line(self, stage: str, position: tuple[bool, bool], block: int, line: int, x: FeatureMap, probe: Source) -> Made:
         def work(source: Source) -> Made:
             resolver = self._resolver(source)
-            written, env = resolver.stages.layout(self._block(resolver.stages, stage, position, block))
+            written, env = resolver.stages.layout(self._block(resolver, stage, position, block))
             found = resolver.stages.line(env, written[line])
             _check(resolver)
             placer = Placer(self.arch, Report(), Work())
             placer.values = _Maps(source, self.index)  # type: ignore[assignment]
             placed = placer.block((found,), x)
-            parts = [each for here in placed.lines for each in (here.body, here.skip) if each]
-            forms = [*parts]
-            costs = self._line_costs(forms, found, x, placer, stage)
-            return Made(placed.y, costs, env.cycle[0])
+            forms = {False: _sides(placed)}
+            if self._fuses:
+                merged = Line(found.residual, _fused(found.body), _fused(found.skip) if found.skip else None, found.span)
+                forms[True] = _sides(placer.block((merged,), x))
+            return Made(placed.y, self._costs(forms, stage, source), env.cycle[0])
 
         return self.once(("line", stage, position, block, line, x), probe, work)
 
-    def _line_costs(self, parts: list[Placed], line: Line, x: FeatureMap, placer: Placer, stage: str) -> Costs:
-        forms: dict[bool, list[Placed]] = {False: parts}
-        if any(is_fused(quantity.rule) for quantity in self.quantities):
-            fused = Line(line.residual, _fused(line.body), _fused(line.skip) if line.skip else None, line.span)
-            forms[True] = [p for here in placer.block((fused,), x).lines for p in (here.body, here.skip) if p]
-        return tuple(self._cost(forms[is_fused(quantity.rule)], quantity, stage) for quantity in self.quantities)
+    def _block(self, resolver: Resolver, stage: str, position: tuple[bool, bool], block: int) -> Env:
+        env = self._stage(resolver, stage)
+        return resolver.stages.block_env(env, block, first=position[0], last=position[1], rate=0.0)
 
-    def _block(self, stages: object, stage: str, position: tuple[bool, bool], block: int) -> Env:
-        env = stages.env(self.model.stages[stage])  # type: ignore[attr-defined]
-        return stages.block_env(env, block, first=position[0], last=position[1], rate=0.0)  # type: ignore[attr-defined,no-any-return]
-
-    def witness(self, probe: Source, open: frozenset[object]) -> Witness:
+    def witness(self, probe: Source, open: frozenset[Key]) -> Witness:
         """A probe for what no decision beside the `open` ones should change."""
-        return Witness(probe, open, self.stand_in)  # type: ignore[arg-type]
+        return Witness(probe, open, self.stand_in)
 
 
 def added(first: Costs, second: Costs) -> Costs:
@@ -299,6 +412,15 @@ def added(first: Costs, second: Costs) -> Costs:
 def _check(resolver: Resolver) -> None:
     if resolver.report.error_count:
         raise Refusal
+
+
+def _reads(parts: Iterable[Part], given: str | None = None) -> frozenset[str]:
+    found = {part.value for whole in parts for part in walk_parts(whole) if isinstance(part, Read | Resize)}
+    return frozenset(found if given is None else {*found, given})
+
+
+def _sides(block: PlacedBlock) -> list[Placed]:
+    return [part for line in block.lines for part in (line.body, line.skip) if part]
 
 
 def _fused(part: Part) -> Part:

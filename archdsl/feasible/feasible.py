@@ -148,9 +148,9 @@ class Feasible:
 
 
 def structure_of(space: Space, report: Report) -> Structure:
-    """The structure of a space; what makes it too large is reported."""
+    """The structure of a space; what makes it too large is reported. Raises `Reported`."""
     try:
-        return Structure(space)
+        return Structure(space, report)
     except TooLarge as large:
         decisions = {decision.key: decision for decision in space.decisions}
         widest = [decisions[key] for key in large.keys if key in decisions]

@@ -7,14 +7,15 @@ A spec of the space is a path of ways; what it costs is the sum along it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import prod
 from typing import cast
 
 from archdsl.feasible.anatomy import Anatomy, Costs, Quantity, Refusal, added
-from archdsl.feasible.pieces import Coupled, More, Output, Piece, Pieces
-from archdsl.feasible.trace import Answer, Key, Probe, Settled, ways
+from archdsl.feasible.pieces import Learned, Output, Piece, Pieces, Rewired
+from archdsl.feasible.trace import GRAPH, Answer, Key, Missing, Probe, Settled, ways
 from archdsl.ir.evaluate import DomainKey
 from archdsl.ir.override import resized
 from archdsl.ir.reach import evaluated
@@ -22,8 +23,8 @@ from archdsl.ir.resolve import resolve
 from archdsl.ir.shapes import place
 from archdsl.ir.space import Budget, Space
 from archdsl.schema.units import Size
-from archdsl.source.diagnostic import Report
-from archdsl.source.record import dataclass
+from archdsl.source.diagnostic import Note, Report, Reported
+from archdsl.source.record import dataclass, replace
 
 # what later pieces know, in the order of the layer's keys; None for what was not asked
 State = tuple[Answer | None, ...]
@@ -84,10 +85,11 @@ class _Again(Exception):
 class Structure:
     """The layers of a space. `bounds` are the quantities that its ways count, in the order of their costs.
 
-    Raises `TooLarge` where that takes more than `most` ways to look at.
+    Raises `TooLarge` where that takes more than `most` ways to look at, and `Reported` where the base cannot be built at the
+    size of a budget, which goes to `report`.
     """
 
-    def __init__(self, space: Space, *, most: int = WAYS) -> None:
+    def __init__(self, space: Space, report: Report, *, most: int = WAYS) -> None:
         self.space = space
         self._most = most
         self._left = most
@@ -96,26 +98,31 @@ class Structure:
         self.first: dict[Key, Answer] = {
             key: space.base_point.get(_domain(key), values[0]) for key, values in self.values.items()
         }
-        self.pieces = Pieces(space, self._anatomies())
+        self.pieces = Pieces(space, self._anatomies(report))
         # the costs come image by image; a bound finds its own among them
         order = [Bound(q.name, q.rule, at) for at, anatomy in self.pieces.anatomies.items() for q in anatomy.quantities]
         self._order = tuple(order.index(bound) for bound in self.bounds)
-        self._reads: dict[str, set[Key]] = {}
+        self._reads: defaultdict[str, set[Key]] = defaultdict(set)
+        # the names of maps that ways through a piece were seen to read
+        self._wired: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
         self.layers = self._compiled()
 
-    def _anatomies(self) -> dict[Size | None, Anatomy]:
+    def _anatomies(self, report: Report) -> dict[Size | None, Anatomy]:
         """The anatomy of the model at each size that a budget names."""
         space = self.space
         reached = frozenset({"", *evaluated(space.base_network)})
         found = {}
         sizes = dict.fromkeys([None, *(bound.at for bound in self.bounds)])
         for index, at in enumerate(sizes):
-            report = Report()
-            model = resized(space.model, at, report) if at else space.model
-            arch = resolve(model, report, space.base_point)
-            network = place(arch, report, advise=False) if arch else None
-            report.raise_errors()
-            assert arch is not None and network is not None
+            told = Report()
+            model = resized(space.model, at, told) if at else space.model
+            arch = resolve(model, told, space.base_point)
+            if arch is None or place(arch, told, advise=False) is None:
+                budget = next(budget for budget in space.budgets if budget.at == at)
+                note = Note(f"the base has to fit {at} as well: this budget counts there", budget.span)
+                for diagnostic in told.errors:
+                    report.add(replace(diagnostic, notes=(*diagnostic.notes, note)))
+                raise Reported
             here = [Quantity(bound.quantity, bound.rule) for bound in self.bounds if bound.at == at]
             found[at] = Anatomy(model, arch, index, here, reached, self.first)
         return found
@@ -141,25 +148,38 @@ class Structure:
     # --- compiling ----------------------------------------------------------------------------------------------
 
     def _compiled(self) -> tuple[Layer, ...]:
-        self._learn()
+        learned = False
         while True:
             try:
+                if not learned:
+                    self._learn()
+                    learned = True
                 return self._made()
             except _Again:
                 continue
+            except Learned as found:
+                self.pieces.learn(found)
 
     def _learn(self) -> None:
         """What each piece reads around the base, one decision changed at a time: the first guess of what they share."""
         settled: dict[Key, Answer] = {}
         for piece in self.pieces.all():
-            reads = self._reads[piece.name] = set()
+            reads = self._reads[piece.name]
             made: Output = {}
             waiting: list[dict[Key, Answer]] = [{}]
             tried: set[tuple[Key, Answer]] = set()
             while waiting:
                 chosen = waiting.pop()
                 probe = Probe(settled, self.first, chosen)
-                outputs = self._tried(piece, probe)
+                try:
+                    _, outputs = piece.run(probe)
+                except Refusal:
+                    outputs = {}
+                except Missing as missing:
+                    if self._moved(piece, missing.key):
+                        raise _Again from None
+                    # what makes it could not be built here
+                    outputs = {}
                 reads.update(probe.read)
                 free = [key for key in probe.read if key not in settled and key not in chosen]
                 if not chosen:
@@ -174,11 +194,9 @@ class Structure:
                             waiting.append({**chosen, key: other})
             settled.update(made)
 
-    def _tried(self, piece: Piece, probe: Probe) -> Output:
-        try:
-            return piece.run(probe)[1]
-        except (Refusal, Coupled, More):
-            return {}
+    def _moved(self, piece: Piece, key: Key) -> bool:
+        """Let what a piece belongs to come behind the map that it lacks, if it does not already."""
+        return self.pieces.move(piece.stage, str(key))
 
     def _made(self) -> tuple[Layer, ...]:
         pieces = self._ordered()
@@ -235,16 +253,29 @@ class Structure:
                     raise _Again
                 if result is None:
                     continue
+                self._check_wires(piece, settled, free, read)
                 costs, outputs = result
                 new: dict[Key, Answer] = dict(free)
                 new.update(cast("Settled", outputs))
                 step = tuple((places[key], answer) for key, answer in new.items() if key in places)
                 number = steps.setdefault(step, len(steps))
                 groups.setdefault((number, tuple(costs[place] for place in self._order)), []).append(tuple(free.items()))
-        except (Coupled, More) as learned:
-            self.pieces.learn(learned)
+        except Missing as missing:
+            if missing.key in reads and not self._moved(piece, missing.key):
+                raise TooLarge(self._widest(self.pieces.all())) from None
+            reads.add(missing.key)
             raise _Again from None
         return Table(tuple(steps), tuple(Group(step, costs, tuple(all)) for (step, costs), all in groups.items()))
+
+    def _check_wires(self, piece: Piece, settled: Settled, free: Settled, read: Settled) -> None:
+        """Learn of a piece that reads other values than in the base, unless that is known."""
+        if piece.wires is None or piece.name in self.pieces.rewired:
+            return
+        names = frozenset(key for key in read if isinstance(key, str) and key != GRAPH)
+        if names not in self._wired[piece.name]:
+            self._wired[piece.name].add(names)
+            if piece.wires(Probe(settled, self.first, free)) != piece.wires(Probe({}, self.first)):
+                raise Rewired(piece.name)
 
     def _ordered(self) -> list[Piece]:
         """The pieces of the network, and each rule before the piece that reads the last of what it reads.

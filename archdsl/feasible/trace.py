@@ -10,12 +10,21 @@ from typing import Generic, TypeAlias, TypeVar
 from archdsl.ir.evaluate import DomainKey
 from archdsl.schema.units import FeatureMap
 
-# a decision, or the name of a value whose map is read
+# a decision, or the name of a value whose map is read; `GRAPH` for the values that evaluation reaches
 Key: TypeAlias = DomainKey | str
-Answer: TypeAlias = int | Fraction | tuple[FeatureMap, ...]
+Answer: TypeAlias = int | Fraction | tuple[FeatureMap, ...] | frozenset[str]
+GRAPH = "->"
 Settled: TypeAlias = Mapping[Key, Answer]
 
 T = TypeVar("T")
+
+
+class Missing(Exception):
+    """A map is read that was not made yet."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        super().__init__()
 
 
 class Probe:
@@ -40,13 +49,11 @@ class Probe:
         if answer is None:
             answer = self.chosen.get(key)
         if answer is None:
+            if key not in self.first:
+                raise Missing(key)
             answer = self.first[key]
         self.read[key] = answer
         return answer
-
-    def known(self, key: Key) -> bool:
-        """Whether a key was settled before."""
-        return key in self.settled
 
 
 class _Listener:
@@ -66,14 +73,12 @@ class _Listener:
         self.read[key] = answer
         return answer
 
-    def known(self, key: Key) -> bool:
-        return self.probe.known(key)
-
 
 class Witness:
-    """A probe of which only what is settled, or named in `open`, is read; all else is as `stand_in` has it, unnoticed.
+    """A probe of which only maps, what was read before, and what is named in `open` is read; all else is as in `stand_in`.
 
-    What it computes must not depend on the rest. That is not known here: whoever uses it compares afterwards.
+    What it computes must not depend on the rest, of which `guessed` has what was asked. That is not known here: whoever uses
+    it compares afterwards.
     """
 
     __slots__ = ("guessed", "open", "probe", "stand_in")
@@ -88,13 +93,15 @@ class Witness:
         return key in self.probe
 
     def __getitem__(self, key: Key) -> Answer:
-        if key in self.open or self.probe.known(key) or isinstance(key, str):
+        if key in self.open or isinstance(key, str) or key in self.probe.read:
             return self.probe[key]
         self.guessed.add(key)
         return self.stand_in[key]
 
-    def known(self, key: Key) -> bool:
-        return key in self.open or self.probe.known(key)
+    @property
+    def read(self) -> dict[Key, Answer]:
+        """What was read of the probe behind it."""
+        return self.probe.read
 
 
 Source: TypeAlias = Probe | _Listener | Witness

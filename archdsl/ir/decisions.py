@@ -169,6 +169,17 @@ class _Finder:
         if key in self.keys:
             return
         labels = tuple(" ".join(option.span.text.split()) for option in choice.options)
+        for index, label in enumerate(labels):
+            if label in labels[:index]:
+                # a point is told by its labels: two alike could not be told apart
+                self.report.error(
+                    "duplicate-alternative",
+                    f"`{label}` stands twice among the alternatives",
+                    choice.options[index].span,
+                    "the same again",
+                    notes=[Note("here first", choice.options[labels.index(label)].span)],
+                    help="leave one of them out",
+                )
         self._add(Decision(self._free(path), key, choice.span, tuple(range(len(labels))), labels, parent))
         for index, option in enumerate(choice.options):
             self.walk(option, path, bare=False, parent=(key, index))

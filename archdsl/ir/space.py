@@ -174,8 +174,9 @@ class Space:
         return network
 
     def within_budget(self, network: Network) -> bool:
-        """Whether a network keeps every budget that names its size or none, by the closed form."""
-        here = [budget for budget in self.budgets if budget.at in (None, network.image.size)]
+        """Whether a network keeps every budget at its size, by the closed form; one without `at` is about the space's input."""
+        own = self.base_network.image.size
+        here = [budget for budget in self.budgets if (budget.at or own) == network.image.size]
         counts = counted(network, ((budget.quantity, budget.rule) for budget in here))
         return all(budget.holds(counts[budget.quantity, budget.rule]) for budget in here)
 

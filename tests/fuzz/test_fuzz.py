@@ -35,8 +35,8 @@ SPECS = [
 ]
 CHUNKS = 8
 MUTANTS = 20_000
-# what a text alone cannot raise: it takes other files, overrides, or the name of one of several archs
-OUTSIDE = {"ambiguous-model", "import-cycle", "no-model", "unknown-override", "unreadable-file"}
+# what a text alone cannot raise: it takes other files, overrides, a device, or the name of one of several archs
+OUTSIDE = {"ambiguous-model", "import-cycle", "missing-device", "no-model", "unknown-override", "unreadable-file"}
 
 
 @dataclass(frozen=True, slots=True)
