@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import lcm, prod
 from typing import TypeVar
 
-from archdsl.feasible.trace import GRAPH, Key, Memo, Settled, Source, Witness
+from archdsl.feasible.trace import GRAPH, Memo, Settled, Source
 from archdsl.ir.evaluate import Env
 from archdsl.ir.model import Model
 from archdsl.ir.naming import has_state
@@ -132,10 +132,12 @@ class Anatomy:
             raise found
         return found  # type: ignore[return-value]
 
-    def _resolver(self, probe: Source) -> Resolver:
+    def resolver(self, probe: Source) -> Resolver:
+        """The resolver of the model where a probe is asked."""
         return Resolver(self.model, Report(), probe, Work())  # type: ignore[arg-type]
 
-    def _stage(self, resolver: Resolver, name: str) -> Env:
+    def stage(self, resolver: Resolver, name: str) -> Env:
+        """The place of a stage."""
         return resolver.stages.env(self.model.stages[name])
 
     def _place(self, part: Part, x: FeatureMap, probe: Source, value: str) -> Made:
@@ -180,11 +182,11 @@ class Anatomy:
         """The stem; the image where there is none."""
 
         def work(source: Source) -> Made:
-            resolver = self._resolver(source)
-            first = self._stage(resolver, self._first) if self._first else None
+            resolver = self.resolver(source)
+            first = self.stage(resolver, self._first) if self._first else None
             part = resolver.section("stem", first)
             _check(resolver)
-            if part and _reads([part]):
+            if part and values_read([part]):
                 raise Refusal
             return self._place(part, self.image, source, "") if part else Made(self.image, (0,) * len(self.quantities))
 
@@ -194,7 +196,7 @@ class Anatomy:
         """A node or a head."""
 
         def work(source: Source) -> Made:
-            part = self._value(name, source)
+            part = self.value_part(name, source)
             begins = first_reads(part)
             # a node begins with what it reads; a head that does not is given the last stage
             given = begins[0].value if begins else next(reversed(self.model.stages))
@@ -202,15 +204,16 @@ class Anatomy:
 
         return self.once(("value", name), probe, work)
 
-    def _value(self, name: str, probe: Source) -> Part:
-        resolver = self._resolver(probe)
+    def value_part(self, name: str, probe: Source) -> Part:
+        """What a node or a head is."""
+        resolver = self.resolver(probe)
         node = self.model.nodes.get(name)
         if node is not None:
             part = resolver.node(node).part
         else:
             head = self.model.heads[name] if name in self.model.heads else self.model.heads[""]
             last = next(reversed(self.model.stages))
-            part = resolver.head(name, head, self._stage(resolver, last)).part
+            part = resolver.head(name, head, self.stage(resolver, last)).part
         _check(resolver)
         return part
 
@@ -220,7 +223,7 @@ class Anatomy:
         def work(source: Source) -> Made:
             placer = Placer(self.arch, Report(), Work())
             placer.values = _Maps(source, self.index)  # type: ignore[assignment]
-            placed = placer.part(self._resolver(source).logits(), self.image)
+            placed = placer.part(self.resolver(source).logits(), self.image)
             y = placed.y
             if self.arch.classes not in (None, y.channels) or (y.tokens and y.positions > 1) or has_state(placed):
                 raise Refusal
@@ -232,65 +235,14 @@ class Anatomy:
 
         return self.once("logits", probe, work)
 
-    # --- the graph ----------------------------------------------------------------------------------------------
-
-    def read_by_value(self, name: str, probe: Source) -> frozenset[str]:
-        """The values that a node or a head is computed from."""
-
-        def work(source: Source) -> frozenset[str]:
-            part = self._value(name, source)
-            return _reads([part], None if first_reads(part) else next(reversed(self.model.stages)))
-
-        return self.once(("read by", name), probe, work)
-
-    def read_by_logits(self, probe: Source) -> frozenset[str]:
-        """The values that evaluation returns."""
-        return self.once("read by logits", probe, lambda source: _reads([self._resolver(source).logits()]))
-
-    def read_by_entrance(self, stage: str, probe: Source) -> frozenset[str]:
-        """The values that `from` and `down` of a stage read, with the one that comes before it."""
-
-        def work(source: Source) -> frozenset[str]:
-            parts, given = self._entrance(stage, source)
-            return _reads(parts, given)
-
-        return self.once(("read by", stage), probe, work)
-
-    def read_by_tail(self, stage: str, probe: Source) -> frozenset[str]:
-        """The values that the tail of a stage reads."""
-
-        def work(source: Source) -> frozenset[str]:
-            resolver = self._resolver(source)
-            part = resolver.stages.tail(self._stage(resolver, stage))
-            return _reads([part] if part else [])
-
-        return self.once(("read by tail", stage), probe, work)
-
-    def read_by_line(self, stage: str, line: int, probe: Source) -> frozenset[str]:
-        """The values that a line of a stage reads, in any of its blocks."""
-
-        def work(source: Source) -> frozenset[str]:
-            depth = self.number(stage, "depth", source)
-            assert depth is not None
-            found: frozenset[str] = frozenset()
-            for block in range(depth):
-                resolver = self._resolver(source)
-                written, env = resolver.stages.layout(self._block(resolver, stage, self.position(block, depth), block))
-                if line < len(written):
-                    read = resolver.stages.line(env, written[line])
-                    found |= _reads([part for part in (read.body, read.skip) if part])
-            return found
-
-        return self.once(("read by line", stage, line), probe, work)
-
     # --- stages -------------------------------------------------------------------------------------------------
 
     def rules(self, stage: str, probe: Source) -> None:
         """What a stage says beside its parts: how it drops and joins branches. Refused if that is wrong."""
 
         def work(source: Source) -> bool:
-            resolver = self._resolver(source)
-            env = self._stage(resolver, stage)
+            resolver = self.resolver(source)
+            env = self.stage(resolver, stage)
             resolver.stages.schedule(env)
             resolver.stages.join(env)
             _check(resolver)
@@ -302,7 +254,7 @@ class Anatomy:
         """`depth` or `dim` of a stage; None where it has no `dim`."""
 
         def work(source: Source) -> int | None:
-            stages = self._resolver(source).stages
+            stages = self.resolver(source).stages
             env = stages.env(self.model.stages[stage])
             if name == "depth":
                 return stages.depth(env)
@@ -315,15 +267,15 @@ class Anatomy:
         """`from` and `down`, one after the other."""
 
         def work(source: Source) -> Made:
-            parts, given = self._entrance(stage, source)
+            parts, given = self.entrance_parts(stage, source)
             return self._one_after_the_other(parts, _Maps(source, self.index)[given].y, source, stage)
 
         return self.once(("entrance", stage), probe, work)
 
-    def _entrance(self, stage: str, probe: Source) -> tuple[list[Part], str]:
+    def entrance_parts(self, stage: str, probe: Source) -> tuple[list[Part], str]:
         """`from` and `down`, and the name of what comes in."""
-        resolver = self._resolver(probe)
-        env = self._stage(resolver, stage)
+        resolver = self.resolver(probe)
+        env = self.stage(resolver, stage)
         before = resolver.stages.source(env)
         down = resolver.stages.down(env, first=stage == self._first)
         _check(resolver)
@@ -334,8 +286,8 @@ class Anatomy:
         """What follows the last block."""
 
         def work(source: Source) -> Made:
-            resolver = self._resolver(source)
-            part = resolver.stages.tail(self._stage(resolver, stage))
+            resolver = self.resolver(source)
+            part = resolver.stages.tail(self.stage(resolver, stage))
             _check(resolver)
             return self._one_after_the_other([part] if part else [], x, source, stage)
 
@@ -356,8 +308,8 @@ class Anatomy:
         """The lines of the layout of a block."""
 
         def work(source: Source) -> tuple[ast.Line, ...]:
-            resolver = self._resolver(source)
-            return resolver.stages.layout(self._block(resolver, stage, position, 0))[0]
+            resolver = self.resolver(source)
+            return resolver.stages.layout(self.block(resolver, stage, position, 0))[0]
 
         return self.once(("lines", stage, position), probe, work)
 
@@ -380,8 +332,8 @@ class Anatomy:
 
     def _line(self, stage: str, position: tuple[bool, bool], block: int, line: int, x: FeatureMap, probe: Source) -> Made:
         def work(source: Source) -> Made:
-            resolver = self._resolver(source)
-            written, env = resolver.stages.layout(self._block(resolver, stage, position, block))
+            resolver = self.resolver(source)
+            written, env = resolver.stages.layout(self.block(resolver, stage, position, block))
             found = resolver.stages.line(env, written[line])
             _check(resolver)
             placer = Placer(self.arch, Report(), Work())
@@ -395,13 +347,10 @@ class Anatomy:
 
         return self.once(("line", stage, position, block, line, x), probe, work)
 
-    def _block(self, resolver: Resolver, stage: str, position: tuple[bool, bool], block: int) -> Env:
-        env = self._stage(resolver, stage)
+    def block(self, resolver: Resolver, stage: str, position: tuple[bool, bool], block: int) -> Env:
+        """The place of a block."""
+        env = self.stage(resolver, stage)
         return resolver.stages.block_env(env, block, first=position[0], last=position[1], rate=0.0)
-
-    def witness(self, probe: Source, open: frozenset[Key]) -> Witness:
-        """A probe for what no decision beside the `open` ones should change."""
-        return Witness(probe, open, self.stand_in)
 
 
 def added(first: Costs, second: Costs) -> Costs:
@@ -414,7 +363,8 @@ def _check(resolver: Resolver) -> None:
         raise Refusal
 
 
-def _reads(parts: Iterable[Part], given: str | None = None) -> frozenset[str]:
+def values_read(parts: Iterable[Part], given: str | None = None) -> frozenset[str]:
+    """The names of values that parts read, with what is `given` to them."""
     found = {part.value for whole in parts for part in walk_parts(whole) if isinstance(part, Read | Resize)}
     return frozenset(found if given is None else {*found, given})
 

@@ -14,7 +14,8 @@ from math import prod
 from typing import cast
 
 from archdsl.feasible.anatomy import Anatomy, Costs, Quantity, Refusal, added
-from archdsl.feasible.pieces import Learned, Output, Piece, Pieces, Rewired
+from archdsl.feasible.learned import Learned, Rewired
+from archdsl.feasible.pieces import Output, Piece, Pieces
 from archdsl.feasible.trace import GRAPH, Answer, Key, Missing, Probe, Settled, ways
 from archdsl.ir.evaluate import DomainKey
 from archdsl.ir.override import resized
@@ -139,7 +140,7 @@ class Structure:
         for layer in self.layers:
             try:
                 costs, outputs = layer.piece.run(Probe(settled, self.first))
-            except Refusal:
+            except (Refusal, Missing):
                 return None
             settled.update(outputs)
             total = added(total, tuple(costs[place] for place in self._order))
@@ -176,9 +177,9 @@ class Structure:
                 except Refusal:
                     outputs = {}
                 except Missing as missing:
-                    if self._moved(piece, missing.key):
+                    if not self.pieces.wiring.circular(piece.stage, str(missing.key)) and self._moved(piece, missing.key):
                         raise _Again from None
-                    # what makes it could not be built here
+                    # the circle, or what makes it, could not be built here
                     outputs = {}
                 reads.update(probe.read)
                 free = [key for key in probe.read if key not in settled and key not in chosen]
@@ -196,7 +197,7 @@ class Structure:
 
     def _moved(self, piece: Piece, key: Key) -> bool:
         """Let what a piece belongs to come behind the map that it lacks, if it does not already."""
-        return self.pieces.move(piece.stage, str(key))
+        return self.pieces.wiring.move(piece.stage, str(key))
 
     def _made(self) -> tuple[Layer, ...]:
         pieces = self._ordered()
@@ -241,6 +242,10 @@ class Structure:
                 return piece.run(probe)
             except Refusal:
                 return None
+            except Missing as missing:
+                if self.pieces.wiring.circular(piece.stage, str(missing.key)):
+                    return None
+                raise
 
         try:
             for free, read, result in ways(run, settled, self.first, self.values):
@@ -269,12 +274,12 @@ class Structure:
 
     def _check_wires(self, piece: Piece, settled: Settled, free: Settled, read: Settled) -> None:
         """Learn of a piece that reads other values than in the base, unless that is known."""
-        if piece.wires is None or piece.name in self.pieces.rewired:
+        if piece.reads is None or piece.name in self.pieces.known.rewired:
             return
         names = frozenset(key for key in read if isinstance(key, str) and key != GRAPH)
         if names not in self._wired[piece.name]:
             self._wired[piece.name].add(names)
-            if piece.wires(Probe(settled, self.first, free)) != piece.wires(Probe({}, self.first)):
+            if piece.reads(Probe(settled, self.first, free)) != piece.reads(Probe({}, self.first)):
                 raise Rewired(piece.name)
 
     def _ordered(self) -> list[Piece]:

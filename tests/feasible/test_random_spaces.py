@@ -14,7 +14,7 @@ from archdsl.schema.units import Size
 from tests.feasible.spaces import RULES, Drawing
 from tests.feasible.support import Reading, every_point
 
-SLOW_SEEDS = 400
+SLOW_SEEDS = 160
 
 
 def _space(text: str) -> Space | None:
@@ -96,7 +96,7 @@ def test_what_is_counted_is_what_can_be_built() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunk", range(8))
+@pytest.mark.parametrize("chunk", range(4))
 def test_more_of_what_is_counted(chunk: int) -> None:
-    size = SLOW_SEEDS // 8
+    size = SLOW_SEEDS // 4
     assert _some(range(1000 + chunk * size, 1000 + (chunk + 1) * size), 300) > size // 4
