@@ -109,6 +109,10 @@ class Claims:
 
         self.finish(TrialState.FAIL, None, {OUTCOME: why})
 
+    def lose(self) -> None:
+        """Let go of the current trial, which was taken away."""
+        self._release()
+
     def give_back(self) -> None:
         """Let another worker have the current trial, as if this one had died."""
         claim = self.current
@@ -133,6 +137,10 @@ class Claims:
         for frozen in stale:
             self._repeat(frozen, self._ledger.index(frozen.number))
         return len(stale)
+
+    def is_unknown(self, frozen: FrozenTrial) -> bool:
+        """Whether a trial runs of whose worker nothing was heard since this one looks."""
+        return frozen.state.name == "RUNNING" and not self._watch.is_alive(frozen, mine=self._lease.worker)
 
     def _repeat(self, frozen: FrozenTrial, index: int) -> None:
         """End a trial without an outcome, and make one that repeats it; whoever ends it makes that one."""

@@ -14,6 +14,9 @@ def check_device(name: str) -> None:
 
 
 def _missing(name: str) -> str:
+    if name == "cpu":
+        # torch takes seconds to load, and the process that evaluates has it
+        return ""
     import torch
 
     try:

@@ -29,6 +29,10 @@ class Pruned(BaseException):
     """A poor trial is stopped. No objective may take it for an error of its own, so it is no `Exception`."""
 
 
+class _NoNumber(BaseException):
+    """A value on the way is no finite number; the text says which. It is no `Exception` for the same reason."""
+
+
 @dataclass(slots=True)
 class Evaluation:
     """What was found of a spec. `bug` is set where the fault is archdsl's own: what differs, and from what."""
@@ -99,10 +103,20 @@ def _evaluate(
     if not _confirmed(found, spec, budgets):
         return
     values = []
+
+    def checked(number: int, value: float) -> None:
+        # storages keep no such value in a way that can be read again, and pruners compare with it
+        if not isfinite(value):
+            raise _NoNumber(f"{float(value)} at step {int(number)}")
+        step(number, value)
+
     for objective in objectives:
         with found.timed(objective.name):
             try:
-                value = float(objective.measure(Candidate(spec, seed, torch.device(device)), step))
+                value = float(objective.measure(Candidate(spec, seed, torch.device(device)), checked))
+            except _NoNumber as error:
+                found.error = f"{objective.name} is {error}"
+                return
             except Unmeasured as error:
                 found.error = f"{objective.name}: {error}"
                 return

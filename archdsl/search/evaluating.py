@@ -33,7 +33,9 @@ class _Line:
     def _listen(self) -> None:
         for line in self._in:
             self._jobs.put(json.loads(line))
-        # nobody wants the answer any more
+        # nobody wants the answer any more, nor what was started for it
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
         os._exit(0)
 
     def next(self) -> dict[str, Any]:

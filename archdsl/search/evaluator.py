@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -83,7 +84,8 @@ class Evaluator:
             # an interrupt at the terminal is for the worker, which knows what to do
             start_new_session=True,
         )
-        threading.Thread(target=_listen, args=(self._process, self._said), daemon=True).start()
+        self._thread = threading.Thread(target=_listen, args=(self._process, self._said), daemon=True)
+        self._thread.start()
         self._say(self._order)
         try:
             message = self._hear(time.monotonic() + _START_SECONDS)
@@ -94,15 +96,15 @@ class Evaluator:
             raise no_evaluator(self._obituary())
 
     def close(self) -> None:
-        """Kill the process, if it runs."""
+        """Kill the process, if it runs, with those that it started."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    with suppress(OSError):
-                        stream.close()
+            _kill(process)
+            assert process.stdin is not None
+            with suppress(OSError):
+                process.stdin.close()
+            # it closes the other stream, unless a child that left the group holds that open
+            self._thread.join(timeout=_LOOK_SECONDS)
         if self._errors is not None:
             self._errors.close()
             self._errors = None
@@ -122,9 +124,20 @@ class Evaluator:
             try:
                 return self._said.get(timeout=max(0.0, left))
             except queue.Empty:
+                if self._gone():
+                    return None
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError from None
                 self._idle()
+
+    def _gone(self) -> bool:
+        """Whether the process died, and nothing is to be heard of it: a child that it left may hold its end of the talk."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            return False
+        _kill(self._process)
+        self._thread.join(timeout=_LOOK_SECONDS)
+        return self._said.empty()
 
     def _obituary(self) -> str:
         """How the process died, and its last words."""
@@ -144,11 +157,21 @@ class Evaluator:
 
 def _listen(process: subprocess.Popen[str], said: queue.SimpleQueue[dict[str, Any] | None]) -> None:
     assert process.stdout is not None
-    # a stream that is closed while it is read belongs to a process that is not listened to any more
-    with suppress(ValueError, OSError):
+    # a line that was cut off by a kill is none
+    with process.stdout, suppress(ValueError, OSError):
         for line in process.stdout:
             said.put(json.loads(line))
     said.put(None)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """Kill a process and those that it started, such as loaders of data: it leads a group of its own."""
+    if hasattr(os, "killpg"):
+        # also where it is dead itself: nobody gets the number of a group that has members
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def _failed(error: str, began: float) -> dict[str, Any]:

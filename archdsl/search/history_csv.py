@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from archdsl.api import Spec
+    from archdsl.ir.space import Objective
     from archdsl.search.folder import StudyFolder
     from archdsl.search.trials import History, Trial
 
@@ -21,12 +25,17 @@ def columns(history: History) -> tuple[str, ...]:
 
     A decision or objective that is called as another column is `decision NAME` or `objective NAME`.
     """
+    decisions, objectives = _columns(history.space, history.objectives)
+    return (*_BEFORE, *decisions.values(), *_COUNTS, *objectives.values(), *_AFTER)
+
+
+def _columns(space: Spec, objectives: Iterable[Objective]) -> tuple[dict[str, str], dict[str, str]]:
+    """The columns of decisions by path, and those of objectives by name."""
     taken = {*_BEFORE, *_COUNTS, *_AFTER}
-    paths = _decisions(history)
-    decisions = [f"decision {path}" if path in taken else path for path in paths]
-    taken |= set(decisions)
-    objectives = [f"objective {name}" if name in taken else name for name in _objectives(history)]
-    return (*_BEFORE, *decisions, *_COUNTS, *objectives, *_AFTER)
+    decisions = {found.path: f"decision {found.path}" if found.path in taken else found.path for found in space.decisions}
+    taken |= set(decisions.values())
+    names = (objective.name for objective in objectives)
+    return decisions, {name: f"objective {name}" if name in taken else name for name in names}
 
 
 def history_csv(history: History) -> str:
@@ -42,6 +51,74 @@ def write_history(history: History, folder: StudyFolder) -> Path:
     """Write it to the folder of the study, and return where. Raises `SpecError` `unwritable-study`."""
     folder.write(folder.history, history_csv(history))
     return folder.history
+
+
+def rows(folder: StudyFolder) -> list[dict[str, str]]:
+    """The rows of the table of a folder; none where it has no table.
+
+    Raises
+    ------
+    SpecError: `damaged-study`.
+    """
+    from archdsl.search.problems import damaged
+
+    if not folder.history.is_file():
+        return []
+    try:
+        with folder.history.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            return [{name: value or "" for name, value in row.items() if name is not None} for row in reader]
+    except (OSError, ValueError, csv.Error) as error:
+        raise damaged(folder.history.as_posix(), str(error)) from None
+
+
+def read_trials(folder: StudyFolder, space: Spec) -> tuple[Trial, ...]:
+    """The trials of the table of a folder, by index. It tells neither their numbers in the storage nor when they ended.
+
+    Raises
+    ------
+    SpecError: `damaged-study`, also for a table of another space.
+    """
+    from archdsl.search.problems import damaged
+
+    first: dict[str, int] = {}
+    try:
+        found = sorted((_trial(row, space) for row in rows(folder)), key=lambda trial: trial.index)
+        if len({trial.index for trial in found}) < len(found):
+            raise ValueError("a trial stands in it twice")
+    except KeyError as error:
+        raise damaged(folder.history.as_posix(), f"it has no column `{error.args[0]}`") from None
+    except ValueError as error:
+        raise damaged(folder.history.as_posix(), str(error)) from None
+    for trial in found:
+        first.setdefault(trial.hash, trial.index)
+    same = ((trial, first[trial.hash]) for trial in found)
+    return tuple(replace(trial, same_as=index) if trial.hash and index != trial.index else trial for trial, index in same)
+
+
+def _trial(row: dict[str, str], spec: Spec) -> Trial:
+    from archdsl.search.trials import Trial
+
+    space = spec.space
+    assert space is not None
+    state = row["state"]
+    if state not in ("done", "pruned", "failed"):
+        raise ValueError(f"there is no state `{state:.20}`")
+    labels = {path: label for path, column in _columns(spec, space.objectives)[0].items() if (label := row[column])}
+    seconds, index = float(row["seconds"]), int(row["index"])
+    return Trial(
+        index=index,
+        number=index,
+        state=state,  # type: ignore[arg-type]
+        point=dict(space.point(labels).named) if labels else {},
+        values={name: float(row[column]) for name, column in _columns(spec, space.objectives)[1].items() if row[column]},
+        params=int(row["params"]),
+        flops=int(row["flops"]),
+        hash=row["hash"],
+        seconds={"all": seconds} if seconds else {},
+        finished=None,
+        error=row["error"] or None,
+    )
 
 
 def _row(history: History, trial: Trial) -> list[str]:

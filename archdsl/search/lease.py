@@ -54,11 +54,16 @@ def _born(pid: int) -> str | None:
     return ""
 
 
+def is_here(worker: str) -> bool:
+    """Whether a worker is, or was, of this machine since it was started."""
+    return worker.partition("/")[0] == _machine()
+
+
 def is_dead(worker: str) -> bool:
     """Whether a worker surely is no more. One of another machine may be, and only its beat tells."""
-    machine, _, rest = worker.partition("/")
-    if machine != _machine():
+    if not is_here(worker):
         return False
+    _, _, rest = worker.partition("/")
     process, _, _ = rest.partition("/")
     pid, _, born = process.partition("-")
     if not pid.isdigit():
@@ -107,6 +112,12 @@ class Watch:
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[object, float]] = {}
+        self._heard: set[int] = set()
+
+    def is_alive(self, frozen: FrozenTrial, *, mine: str) -> bool:
+        """Whether the worker of a running trial surely lives: it is of this machine and not dead, or its beat was heard."""
+        worker = frozen.user_attrs.get(WORKER, "")
+        return worker == mine or (is_here(worker) and not is_dead(worker)) or frozen.number in self._heard
 
     def is_stale(self, frozen: FrozenTrial, *, mine: str, current: int | None) -> bool:
         """Whether a running trial is to be given back; `current` is the number of the one that this worker, `mine`, is at."""
@@ -119,6 +130,8 @@ class Watch:
         last, since = self._seen.get(frozen.number, (None, 0.0))
         now = time.monotonic()
         if since == 0.0 or beat != last:
+            if since:
+                self._heard.add(frozen.number)
             self._seen[frozen.number] = (beat, now)
             return False
         return now - since > GRACE_SECONDS

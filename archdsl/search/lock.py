@@ -30,7 +30,7 @@ class Lock:
     """What a study was begun with.
 
     `study` is its name in the storage; `storage` has no password in it; `trials` is how many were wanted at the beginning,
-    which the sampler was chosen and set by.
+    which the sampler was chosen and set by. `device` and `time_limit` (seconds) are gone on with where nothing else is said.
     """
 
     study: str
@@ -42,6 +42,8 @@ class Lock:
     objectives: MappingType[str, MappingType[str, Value]]
     directions: MappingType[str, str]
     storage: str | None
+    device: str = "cpu"
+    time_limit: float | None = None
     versions: MappingType[str, str] = field(default_factory=dict)
     convention: str = CONVENTION
     format: int = FORMAT
@@ -67,6 +69,8 @@ class Lock:
                 for name, direction in self.directions.items()
             },
             "storage": self.storage,
+            "device": self.device,
+            "time_limit": self.time_limit,
             "versions": dict(self.versions),
         }
 
@@ -138,6 +142,9 @@ def _of(found: dict[str, Any]) -> Lock:
     storage = found["storage"]
     if storage is not None and not isinstance(storage, str):
         raise KeyError("storage")
+    limit = found.get("time_limit")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
+        raise KeyError("time_limit")
     return Lock(
         study=text("study"),
         space=text("space"),
@@ -149,6 +156,8 @@ def _of(found: dict[str, Any]) -> Lock:
         objectives={name: entry.get("settings", {}) for name, entry in entries.items() if entry.get("settings")},
         directions={name: entry["direction"] for name, entry in entries.items()},
         storage=storage,
+        device=text("device") if "device" in found else "cpu",
+        time_limit=limit,
         versions={name: str(value) for name, value in (found.get("versions") or {}).items()},
     )
 

@@ -47,6 +47,8 @@ class PatientStorage(BaseStorage):
         self.guard: FileLock | nullcontext[None] = guard or nullcontext()
         self.seconds = 0.0
         self.calls = 0
+        # whoever was given up is asked once from then on: what is put away at the end must not wait as long again
+        self._gone = False
 
     @property
     def inner(self) -> BaseStorage:
@@ -70,7 +72,9 @@ class PatientStorage(BaseStorage):
         try:
             while True:
                 try:
-                    return call()
+                    found = call()
+                    self._gone = False
+                    return found
                 except (UpdateFinishedTrialError, KeyError):
                     raise
                 except (StorageInternalError, SQLAlchemyError, OSError, ValueError) as error:
@@ -78,7 +82,8 @@ class PatientStorage(BaseStorage):
                         raise lasting from error
                     if not _may_come_back(error):
                         raise
-                    if away >= PATIENCE:
+                    if self._gone or away >= PATIENCE:
+                        self._gone = True
                         raise storage_gone(self.where, away, reason_of(error)) from error
                     if not away:
                         self.waiting(f"the storage `{self.where}` does not answer")

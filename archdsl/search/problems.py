@@ -20,9 +20,28 @@ def not_a_study(where: Path, reason: str, help: str) -> SpecError:
 
 def study_exists(where: str, done: int) -> SpecError:
     """A run would begin a study that was begun."""
-    told = f"{done:_} trial{'s' * (done != 1)}"
-    help = "`archdsl search resume` goes on with it; a run from the start needs another folder, or none of its `study.*` files"
-    return SpecError([Diagnostic("study-exists", f"`{where}` was begun: it has {told}", help=help)])
+    told = f"it has {_trials(done)}" if done else "its first trial is running"
+    help = f"`archdsl search resume {where}` goes on with it; a run from the start needs another folder: `-o DIR`"
+    return SpecError([Diagnostic("study-exists", f"`{where}` was begun: {told}", help=help)])
+
+
+def results_exist(where: str, done: int) -> SpecError:
+    """A run would write over what a study found whose trials are elsewhere, such as one that is packaged."""
+    message = f"`{where}` holds what {_trials(done)} found, though not the trials themselves"
+    help = f"`archdsl search run {where} -o DIR` searches in a folder of its own; `archdsl search show {where}` shows these"
+    return SpecError([Diagnostic("study-exists", message, help=help)])
+
+
+def never_begun(where: Path, done: int = 0) -> SpecError:
+    """A study to go on with that has no trials; `done` are in the table of what was found."""
+    if done:
+        help = f"`archdsl search run {where.as_posix()} -o DIR` begins a study of the same space in a folder of its own"
+        return not_a_study(where, f"its trials are not here, only what {_trials(done)} found", help)
+    return not_a_study(where, "it was never begun", f"`archdsl search run {where.as_posix()}` begins it")
+
+
+def _trials(count: int) -> str:
+    return f"{count:_} trial{'s' * (count != 1)}"
 
 
 def study_format(where: str, reason: str) -> SpecError:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from archdsl.search.evaluator import Evaluator
 from archdsl.search.folder import StudyFolder
+from archdsl.search.job import job, order, share_of_threads
 from archdsl.search.study import plan, read_study
 
 if TYPE_CHECKING:
-    from archdsl.search.study import Plan
     from archdsl.search.trials import Trial
 
 
@@ -65,9 +65,11 @@ def replay(study: str | os.PathLike[str] | StudyFolder, index: int, *, storage: 
     if not trial.point or not trial.hash:
         raise ValueError(f"trial {index} has no spec: {trial.error or 'it failed before'}")
     found = plan(folder)
-    evaluator = Evaluator(_order(found), found.settings.time_limit)
+    # with the threads that a worker had
+    orders = order(found, pruning=False, threads=share_of_threads(found.settings))
+    evaluator = Evaluator(orders, found.settings.time_limit)
     try:
-        result = evaluator.evaluate(_job(found, trial))
+        result = evaluator.evaluate(job(found, found.space.point(trial.point), trial.hash))
     finally:
         evaluator.close()
     measured = found.measured()
@@ -75,25 +77,3 @@ def replay(study: str | os.PathLike[str] | StudyFolder, index: int, *, storage: 
     repeatable = frozenset(objective.name for objective in measured if objective.repeatable)
     error = None if result["state"] == "done" else result["error"] or result["state"]
     return Replay(trial, values, repeatable, error)
-
-
-def _order(found: Plan) -> dict[str, object]:
-    settings, lock = found.settings, found.lock
-    share = max(1, (os.cpu_count() or 1) // settings.workers)
-    return {
-        "objectives": [(name, dict(settings.objectives.get(name, {}))) for name in lock.directions],
-        "seed": lock.seed,
-        "device": settings.device,
-        "pruning": False,
-        # as workers share the cores
-        "threads": 0 if settings.workers == 1 or "OMP_NUM_THREADS" in os.environ else share,
-    }
-
-
-def _job(found: Plan, trial: Trial) -> dict[str, object]:
-    space = found.space
-    budgets = [
-        {"quantity": b.quantity, "operator": b.operator, "limit": b.limit, "at": str(b.at) if b.at else None, "rule": b.rule}
-        for b in space.budgets
-    ]
-    return {"text": found.spec.arch(space.point(trial.point)).canonical, "hash": trial.hash, "budgets": budgets}

@@ -149,7 +149,7 @@ def _run(
         try:
             study.ledger.sync()
             on_event(_started(found, study))
-            reason = _worked(study, on_event, interrupts, failures)
+            reason = _worked(study, how, on_event, interrupts, failures)
             history = study.history()
         finally:
             study.storage.close()
@@ -161,9 +161,10 @@ def _run(
     return history
 
 
-def _worked(study: Study, on_event: Listener, interrupts: Interrupts, failures: int) -> Reason:
+def _worked(study: Study, how: Opening, on_event: Listener, interrupts: Interrupts, failures: int) -> Reason:
     if study.plan.settings.workers == 1:
-        return TrialLoop(study, on_event, interrupts, failures=failures).run()
+        # one who helps does not ask after the others
+        return TrialLoop(study, on_event, interrupts, failures=failures, orderly=how != "join").run()
     from archdsl.search.workers import supervise
 
     return supervise(study, on_event, interrupts, failures=failures)

@@ -43,12 +43,64 @@ def without_password(url: str) -> str:
     except (ArgumentError, ValueError):
         # nobody knows where in it a password might be
         return f"{url.partition('://')[0]}://..."
+    if "@" in (found.host or ""):
+        # what follows the first @ of a password is taken for the host
+        return f"{found.drivername}://..."
     query = {key: value for key, value in found.query.items() if not _secret(key)}
     return found.set(query=query)._replace(password=None).render_as_string()
 
 
 def _secret(key: str) -> bool:
-    return any(word in key.lower() for word in ("pass", "secret", "token", "key"))
+    return any(word in key.lower() for word in ("pass", "pwd", "secret", "token", "key", "credential", "odbc_connect"))
+
+
+def file_of(storage: str | None, database: Path) -> Path | None:
+    """The file that a storage is, `database` being that of the folder; None where it is none, such as a server."""
+    if storage is None:
+        return database
+    if _is_journal(storage):
+        return Path(storage.removeprefix(_JOURNAL))
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        found = make_url(storage)
+    except (ArgumentError, ValueError):
+        return None
+    plain = found.get_backend_name() == "sqlite" and found.database and not found.database.startswith((":", "file:"))
+    return Path(found.database or "") if plain else None
+
+
+def placed(storage: str, folder: Path) -> str:
+    """A storage with the path of its file, if it is one, seen from a folder and written in full."""
+    found = file_of(storage, Path())
+    return storage if found is None else _of_file(storage, _full(folder / found))
+
+
+def kept(storage: str, folder: Path) -> str:
+    """A storage as the lock of a folder has it: `placed` finds it again, also when its file moves with the folder."""
+    found = file_of(storage, Path())
+    if found is None:
+        return without_password(storage)
+    path, here = _full(found), _full(folder)
+    return _of_file(storage, path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _full(path: Path) -> Path:
+    # links stay as they were written
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _of_file(storage: str, path: Path) -> str:
+    if _is_journal(storage):
+        return f"{_JOURNAL if storage.startswith(_JOURNAL) else ''}{path.as_posix()}"
+    from sqlalchemy.engine import make_url
+
+    return make_url(storage).set(database=path.as_posix()).render_as_string()
+
+
+def _is_journal(storage: str) -> bool:
+    return storage.startswith(_JOURNAL) or ("://" not in storage and storage.endswith(_JOURNALS))
 
 
 def open_storage(
@@ -69,7 +121,7 @@ def open_storage(
     with _told(where):
         if storage is None:
             return _sqlite(database, where, waiting)
-        if storage.startswith(_JOURNAL) or ("://" not in storage and storage.endswith(_JOURNALS)):
+        if _is_journal(storage):
             return _journal(Path(storage.removeprefix(_JOURNAL)), where, waiting)
         if "://" not in storage:
             raise wrong_storage(storage, "it is no URL")
@@ -144,6 +196,8 @@ def _database(url: str, where: str, waiting: Callable[[str], None]) -> PatientSt
         found = make_url(url)
     except (ArgumentError, ValueError):
         raise wrong_storage(where, "this is no URL of a database") from None
+    if "@" in (found.host or ""):
+        raise wrong_storage(where, "an `@` ends the password", "write `%40` for each `@` in a user or a password")
     if found.get_backend_name() == "sqlite":
         if not found.database or found.database == ":memory:":
             raise wrong_storage(where, "a study is kept in a file")

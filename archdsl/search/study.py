@@ -6,18 +6,19 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from archdsl.search import lock as locks
 from archdsl.search.folder import StudyFolder
-from archdsl.search.ledger import Ledger
+from archdsl.search.ledger import WORKER, Ledger
 from archdsl.search.lock import Lock
-from archdsl.search.problems import no_objective, not_a_study, study_exists
+from archdsl.search.problems import never_begun, no_objective, not_a_study, results_exist, study_exists
 from archdsl.search.settings import Settings, bad_setting
-from archdsl.search.storage import open_storage, reading_storage, shown, without_password
+from archdsl.search.storage import file_of, kept, open_storage, placed, reading_storage, shown
 from archdsl.search.trials import History, Trial, trial_of
 
 if TYPE_CHECKING:
@@ -78,17 +79,34 @@ def plan(folder: StudyFolder, change: Callable[[Settings], Settings] = lambda fo
     names = tuple(objective.name for objective in spec.space.objectives)
     if not names:
         raise no_objective(spec.name)
-    settings = change(Settings.read(folder.settings, objectives=names))
-    for name in names:
-        _measured(name, settings)
-    now = _lock_of(spec, settings)
+    written = Settings.read(folder.settings, objectives=names)
+    if written.storage is not None:
+        written = replace(written, storage=placed(written.storage, folder.path))
     old = Lock.read(folder)
+    settings = change(written if old is None or anew else _as_begun(written, old, folder))
+    if settings.storage is not None:
+        settings = replace(settings, storage=placed(settings.storage, Path.cwd()))
+    now = _lock_of(spec, settings, folder)
     if old is not None and not anew:
         old.refuse_changes(folder, now)
-        settings = settings.changed(seed=old.seed, sampler=old.sampler)
-        if settings.storage is None and old.storage is not None:
-            settings = settings.changed(storage=old.storage)
     return Plan(folder=folder, spec=spec, settings=settings, lock=now if anew or old is None else old, old=old)
+
+
+def _as_begun(written: Settings, old: Lock, folder: StudyFolder) -> Settings:
+    """The settings of a file, with what was chosen when the study was begun."""
+    storage = written.storage
+    if old.storage is not None and (storage is None or kept(storage, folder.path) != old.storage):
+        # of an equal one the file may know the password
+        storage = placed(old.storage, folder.path)
+    return replace(
+        written,
+        trials=old.trials,
+        seed=old.seed,
+        sampler=old.sampler,
+        device=old.device,
+        time_limit=old.time_limit,
+        storage=storage,
+    )
 
 
 def load_space(folder: StudyFolder) -> Spec:
@@ -124,7 +142,7 @@ def _measured(name: str, settings: Settings) -> Measured:
         raise bad_setting(settings, path, error.message, error.help) from None
 
 
-def _lock_of(spec: Spec, settings: Settings) -> Lock:
+def _lock_of(spec: Spec, settings: Settings, folder: StudyFolder) -> Lock:
     from archdsl.search.sampler import chosen_sampler
 
     space = spec.space
@@ -134,7 +152,6 @@ def _lock_of(spec: Spec, settings: Settings) -> Lock:
     sampler = chosen_sampler(settings.sampler, objectives=len(directions), trials=settings.trials)
     found = locks.space_hash(spec)
     told = f"{found} {settings.seed} {sampler} {sorted(objectives.items())}"
-    storage = settings.storage
     return Lock(
         # several studies of a space may share a database
         study=f"{spec.name}-{sha256(told.encode()).hexdigest()[:8]}",
@@ -145,7 +162,9 @@ def _lock_of(spec: Spec, settings: Settings) -> Lock:
         trials=settings.trials,
         objectives=objectives,
         directions=directions,
-        storage=without_password(storage) if storage and "://" in storage else storage,
+        storage=kept(settings.storage, folder.path) if settings.storage is not None else None,
+        device=settings.device,
+        time_limit=settings.time_limit,
         versions=locks.versions(),
     )
 
@@ -224,26 +243,27 @@ def open_study(
     SpecError: `study-exists` for one that has trials, `not-a-study` for one that is not there; what is wrong with the storage.
     """
     folder, lock, settings = found.folder, found.lock, found.settings
-    if how != "begin" and found.old is None and settings.storage is None and not folder.database.exists():
-        raise not_a_study(folder.path, "it was never begun", f"`archdsl search run {folder.name}` begins it")
+    file = file_of(settings.storage, folder.database)
+    if how != "begin" and file is not None and not file.exists():
+        raise never_begun(folder.path, _results(folder))
     storage = open_storage(settings.storage, folder.database, waiting=waiting)
     with quiet():
         study_id = _study_id(storage, lock.study)
         if how == "begin":
-            for name in {lock.study, found.old.study if found.old else lock.study}:
-                if ended := _ended(storage, name):
-                    raise study_exists(folder.name, ended)
-        if how == "join" and study_id is None:
-            raise not_a_study(folder.path, "its storage has no such study", f"`archdsl search run {folder.name}` begins it")
-        if how == "begin" or found.old is None:
-            lock.write(folder)
+            _refuse_begun(storage, found)
+        elif study_id is None:
+            begins = f"`archdsl search run {folder.name}` begins it"
+            raise not_a_study(folder.path, "its storage has no such study", begins)
         if study_id is None:
             study_id = _create(storage, found)
+        # a lock promises that there is a study in the storage
+        if how == "begin" or found.old is None:
+            lock.write(folder)
         if how != "join":
             _prepare(storage, study_id, found)
     study = Study(found, storage, study_id, lock.notes(locks.versions()))
     noted = storage.get_study_user_attrs(study_id)
-    wanted = trials if trials is not None else settings.trials
+    wanted = trials if trials is not None else lock.trials
     if trials is not None or how == "begin" or TOTAL not in noted:
         storage.set_study_user_attr(study_id, TOTAL, wanted)
     study.read_total()
@@ -257,13 +277,29 @@ def _study_id(storage: PatientStorage, name: str) -> int | None:
         return None
 
 
-def _ended(storage: PatientStorage, name: str) -> int:
-    study_id = _study_id(storage, name)
-    if study_id is None:
-        return 0
-    ledger = Ledger(storage, study_id)
-    ledger.sync()
-    return len(ledger.finished)
+def _refuse_begun(storage: PatientStorage, found: Plan) -> None:
+    """Raise `SpecError` `study-exists` where a study has trials, or somebody works on its first one."""
+    from archdsl.search.lease import is_dead
+
+    folder = found.folder
+    for name in {found.lock.study, found.old.study if found.old else found.lock.study}:
+        study_id = _study_id(storage, name)
+        if study_id is None:
+            continue
+        ledger = Ledger(storage, study_id)
+        ledger.sync()
+        running = [frozen for frozen in ledger.open.values() if frozen.state.name == "RUNNING"]
+        if ledger.finished or any(not is_dead(frozen.user_attrs.get(WORKER, "")) for frozen in running):
+            raise study_exists(folder.name, len(ledger.finished))
+    if results := _results(folder):
+        raise results_exist(folder.name, results)
+
+
+def _results(folder: StudyFolder) -> int:
+    """How many trials the table of what was found has."""
+    from archdsl.search.history_csv import rows
+
+    return len(rows(folder))
 
 
 def _create(storage: PatientStorage, found: Plan) -> int:
@@ -300,24 +336,23 @@ def read_study(study: str | os.PathLike[str] | StudyFolder, *, storage: str | No
     if storage is not None:
         found.settings = found.settings.changed(storage=storage)
     where = found.settings.storage
-    if where is None and not folder.database.exists():
-        return Unbegun(found).history()
+    file = file_of(where, folder.database)
+    if file is not None and not file.exists():
+        return _from_table(found)
     with reading_storage(where, folder.database) as opened, quiet():
         study_id = _study_id(opened, found.lock.study)
-        if study_id is None:
-            return Unbegun(found).history()
-        return Study(found, opened, study_id).history()
+        return _from_table(found) if study_id is None else Study(found, opened, study_id).history()
 
 
-class Unbegun:
-    """A study without a trial."""
+def _from_table(found: Plan) -> History:
+    """What a study found, by its table: its trials are not here, as of one that is packaged, or there are none."""
+    from archdsl.search.history_csv import read_trials
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-
-    def history(self) -> History:
-        found = self._plan
-        return History(found.lock.study, found.spec, found.space.objectives, None, (), found.settings.trials, found.settings)
+    space, settings = found.space, found.settings
+    trials = read_trials(found.folder, found.spec)
+    base = trials[0] if trials and trials[0].point == space.named(space.base_point) else None
+    total = max(settings.trials, len(trials))
+    return History(found.lock.study, found.spec, space.objectives, base, trials, total, settings)
 
 
 def storage_shown(found: Plan) -> str:

@@ -11,6 +11,7 @@ from archdsl.search.claims import Claim, Claims
 from archdsl.search.evaluator import Evaluator
 from archdsl.search.events import Finished, Listener, Running, Stopping, Waiting
 from archdsl.search.interrupts import Interrupts
+from archdsl.search.job import job, order
 from archdsl.search.lease import Lease
 from archdsl.search.ledger import COUNTS, ERROR, EXHAUSTED, HASH, INDEX, OUTCOME, SAME_AS, SECONDS
 from archdsl.search.problems import failing
@@ -36,6 +37,7 @@ class TrialLoop:
     ----------
     threads: of torch in an evaluation; 0 for its own choice.
     failures: how many trials may fail one after the other.
+    orderly: find out of each running trial whether its worker is alive, before any fresh one is begun.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class TrialLoop:
         *,
         threads: int = 0,
         failures: int = FAILURES,
+        orderly: bool = False,
     ) -> None:
         plan, lock = study.plan, study.plan.lock
         self.study, self._tell, self._interrupts, self._failures = study, on_event, interrupts, failures
@@ -56,14 +59,8 @@ class TrialLoop:
             from optuna.pruners import MedianPruner
 
             self._pruner = MedianPruner()
-        order = {
-            "objectives": [(name, dict(plan.settings.objectives.get(name, {}))) for name in lock.directions],
-            "seed": lock.seed,
-            "device": plan.settings.device,
-            "pruning": self._pruner is not None,
-            "threads": threads,
-        }
-        self.evaluator = Evaluator(order, plan.settings.time_limit, idle=self._look)
+        orders = order(plan, pruning=self._pruner is not None, threads=threads)
+        self.evaluator = Evaluator(orders, plan.settings.time_limit, idle=self._look)
         self.proposer = Proposer(
             plan.feasible,
             self._ledger,
@@ -72,18 +69,9 @@ class TrialLoop:
             objectives=len(lock.directions),
             trials=lock.trials,
         )
-        self._budgets = [
-            {
-                "quantity": budget.quantity,
-                "operator": budget.operator,
-                "limit": budget.limit,
-                "at": str(budget.at) if budget.at else None,
-                "rule": budget.rule,
-            }
-            for budget in plan.space.budgets
-        ]
         self._failed = 0
-        self._stopping = False
+        self._orderly = orderly
+        self._stopping = self._told = False
         # what evaluations say they took, by step
         self.evaluated: dict[str, float] = {}
 
@@ -112,15 +100,19 @@ class TrialLoop:
                 self.evaluator.close()
 
     def _run(self, claims: Claims) -> Reason:
-        told = False
         while True:
             self._news()
             self._look()
             if self._interrupts.asked:
                 return "interrupted"
+            if self._ledger.open and claims.reap():
+                # what a dead worker left comes before what is fresh
+                continue
+            if self._orderly and not self._settled(claims):
+                continue
             claim = claims.take(self.study.total)
             if claim is not None:
-                told = False
+                self._told = False
                 self._work(claims, claim)
                 continue
             self._news()
@@ -133,15 +125,42 @@ class TrialLoop:
                 if self._ledger.fresh >= self.study.read_total():
                     return "complete"
                 continue
-            if not told and self._ledger.open:
+            if not self._told and self._ledger.open:
                 count = len(self._ledger.open)
                 self._tell(Waiting(f"{count} trial{'s' * (count > 1)} of other workers"))
-                told = True
+                self._told = True
             time.sleep(_LOOK_SECONDS)
+
+    def _settled(self, claims: Claims) -> bool:
+        """Whether it is known of each running trial that somebody is at it; waits a moment where it is not.
+
+        After a power cut nobody is, which is known for sure a minute later. A trial that was running then comes first.
+        """
+        unknown = [frozen.number for frozen in self._ledger.open.values() if claims.is_unknown(frozen)]
+        if not unknown:
+            self._orderly = False
+            return True
+        if not self._told:
+            self._tell(Waiting("a running trial is another machine's, or was running at a power cut: is its worker alive?"))
+            self._told = True
+        time.sleep(_LOOK_SECONDS)
+        return False
 
     # --- one trial ---
 
     def _work(self, claims: Claims, claim: Claim) -> None:
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            self._tried(claims, claim)
+        except UpdateFinishedTrialError:
+            claims.lose()
+            self._taken(claim)
+
+    def _taken(self, claim: Claim) -> None:
+        self._tell(Waiting(f"trial {claim.index} was given to another worker: this one was not heard of for long"))
+
+    def _tried(self, claims: Claims, claim: Claim) -> None:
         from optuna.trial import TrialState
 
         sampler = self.proposer.sampler(claim.index)
@@ -215,15 +234,20 @@ class TrialLoop:
 
     def _evaluated(self, claim: Claim, proposal: Proposal) -> dict[str, Any]:
         began = time.perf_counter()
-        text = self.study.plan.spec.arch(proposal.point).canonical
+        told = job(self.study.plan, proposal.point, proposal.hash)
         self.proposer.making += time.perf_counter() - began
-        job = {"text": text, "hash": proposal.hash, "budgets": self._budgets}
-        return self.evaluator.evaluate(job, lambda number, value: self._goes_on(claim, number, value))
+        return self.evaluator.evaluate(told, lambda number, value: self._goes_on(claim, number, value))
 
     def _goes_on(self, claim: Claim, step: int, value: float) -> bool:
         """Whether a trial goes on after an intermediate value."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
         assert self._pruner is not None
-        self._storage.set_trial_intermediate_value(claim.trial_id, step, value)
+        try:
+            self._storage.set_trial_intermediate_value(claim.trial_id, step, value)
+        except UpdateFinishedTrialError:
+            # it was taken away, which is noticed again when it ends
+            return False
         return not self._pruner.prune(self._optuna, self._storage.get_trial(claim.trial_id))
 
     def _finish(
@@ -241,7 +265,8 @@ class TrialLoop:
         told: list[float] | None = values
         if state == "pruned":
             last = self._storage.get_trial(claim.trial_id).intermediate_values
-            told = [last[max(last)]]
+            # one that was taken away before has none
+            told = [last[max(last)]] if last else None
         ends = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED}.get(state, TrialState.FAIL)
         if ends is TrialState.FAIL:
             told = None
@@ -250,7 +275,7 @@ class TrialLoop:
         sampler.after_trial(self._optuna, self._storage.get_trial(claim.trial_id), ends, told)
         self.proposer.sampling += time.perf_counter() - began - (self._storage.seconds - before)
         if not claims.finish(ends, told, noted):
-            self._tell(Waiting(f"trial {claim.index} was given to another worker: this one was not heard of for long"))
+            self._taken(claim)
 
     def _take_over(self, claims: Claims, claim: Claim, same: int) -> None:
         """Finish a trial with what was found of its spec before."""

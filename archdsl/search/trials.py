@@ -24,7 +24,8 @@ class Trial:
 
     `index` is its place in the study, from 0, the base; `number` the one Optuna gave it. `point` has the decisions that exist
     there by path, `values` the objectives by name (none unless it is done), `flops` the operations at the space's own input.
-    `finished` is in UTC. `same_as` is the index of the trial whose values it took over, being the same spec.
+    `finished` is in UTC, None where it is not known. `same_as` is the index of the trial whose values it took over, being the
+    same spec.
     """
 
     index: int
@@ -36,7 +37,7 @@ class Trial:
     flops: int
     hash: str
     seconds: Mapping[str, float]
-    finished: datetime
+    finished: datetime | None
     error: str | None = None
     same_as: int | None = None
 

@@ -16,6 +16,7 @@ from archdsl.search.claims import Claims
 from archdsl.search.events import Finished, Listener, Stopping, Waiting, ignore
 from archdsl.search.folder import StudyFolder
 from archdsl.search.interrupts import Interrupts
+from archdsl.search.job import share_of_threads
 from archdsl.search.lease import Lease
 from archdsl.search.problems import no_evaluator
 from archdsl.search.study import Study, quiet
@@ -102,8 +103,7 @@ def supervise(study: Study, on_event: Listener, interrupts: Interrupts, *, failu
         "device": settings.device,
         "time_limit": settings.time_limit,
         "failures": failures,
-        # each takes its share of the cores, unless that was said
-        "threads": 0 if "OMP_NUM_THREADS" in os.environ else max(1, (os.cpu_count() or 1) // settings.workers),
+        "threads": share_of_threads(settings),
     }
     found = [_Process(order) for _ in range(settings.workers)]
     try:

@@ -67,7 +67,7 @@ class Trouble(Objective):
         time.sleep(self.seconds)
         for at in range(self.steps):
             try:
-                step(at, value)
+                step(at, float("nan") if self.mode == "nan on the way" and not number % self.every else value)
             except Exception:
                 raise AssertionError("an objective can take a pruning for an error of its own")
         if number % self.every:
@@ -80,7 +80,11 @@ class Trouble(Objective):
             raise SystemExit(3)
         if self.mode == "hang":
             time.sleep(1000)
-        if self.mode == "crash":
+        if self.mode == "orphan" and os.fork() == 0:
+            # it holds what it was given, long after its parent is dead
+            time.sleep(120)
+            os._exit(0)
+        if self.mode in ("crash", "orphan"):
             os.kill(os.getpid(), 9)
         if self.mode == "print":
             print("noise" * 1000)

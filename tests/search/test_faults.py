@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,18 @@ def test_a_trial_without_a_number_fails_and_the_study_goes_on(mode: str, reason:
 
 
 @pytest.mark.usefixtures("inside")
+def test_a_value_on_the_way_that_is_no_number(trouble: Path, tmp_path: Path) -> None:
+    settings = _settings("nan on the way").replace("every: 2", "every: 2, steps: 2")
+    for objectives in ("maximize trouble", "maximize trouble\n  minimize flops"):
+        study = write_study(tmp_path / f"study{len(objectives)}", objectives=objectives, settings=settings)
+        search.run(study, trials=12, sampler="random", seed=1)
+        for trial in search.resume(study, trials=16).trials:
+            failed = int(trial.hash[:8], 16) % 2 == 0
+            assert (trial.state == "failed") == failed
+            assert trial.error == ("trouble is nan at step 0" if failed else None)
+
+
+@pytest.mark.usefixtures("inside")
 def test_nothing_but_failures_stop_the_study(trouble: Path, tmp_path: Path) -> None:
     study = write_study(tmp_path / "study", objectives="maximize trouble", settings=_settings("raise", every=1))
     with pytest.raises(SpecError, match="4 trials failed one after the other") as caught:
@@ -122,6 +135,7 @@ def test_a_count_that_differs_is_a_bug(tmp_path: Path, monkeypatch: pytest.Monke
         ("hang", "it took longer than the time limit of 3 s, and was stopped"),
         ("crash", "its process died with SIGKILL, perhaps for want of memory"),
         ("exit", "its process died with exit code 3"),
+        ("orphan", "its process died with SIGKILL, perhaps for want of memory"),
     ],
 )
 def test_a_spec_that_takes_its_process_down_costs_its_trial(mode: str, reason: str, trouble: Path, tmp_path: Path) -> None:
@@ -131,6 +145,38 @@ def test_a_spec_that_takes_its_process_down_costs_its_trial(mode: str, reason: s
     assert {trial.state for trial in found.trials} == {"done", "failed"}
     for trial in found.trials:
         assert trial.error == (reason if int(trial.hash[:8], 16) % 2 == 0 else None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["hang", "crash"])
+@pytest.mark.parametrize("group", ["same", "other"])
+def test_a_child_that_outlives_its_evaluation_keeps_nobody_waiting(
+    mode: str, group: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # what an objective may do to its process: start another one, which keeps its pipes open
+    code = (
+        "import os, signal, sys, time\n"
+        "os.write(1, b'{\"ready\": 1}\\n')\n"
+        "if os.fork() == 0:\n"
+        f"    {'os.setsid()' if group == 'other' else 'pass'}\n"
+        f"    open({str(tmp_path / 'child')!r}, 'w').write(str(os.getpid()))\n"
+        "    time.sleep(60)\n"
+        f"while not os.path.exists({str(tmp_path / 'child')!r}): time.sleep(0.01)\n"
+        f"time.sleep(1000) if {mode == 'hang'} else os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    monkeypatch.setattr("archdsl.search.evaluator._CODE", code)
+    evaluator = Evaluator({}, 1.0 if mode == "hang" else None)
+    found = evaluator.evaluate({})
+    evaluator.close()
+    assert found["error"].startswith("it took longer" if mode == "hang" else "its process died with SIGKILL")
+    child = int((tmp_path / "child").read_text())
+    if group == "other":
+        # it sleeps on: nobody waited for it
+        os.kill(child, signal.SIGKILL)
+    else:
+        # it was killed with its parent, and waits at most for being buried
+        stat = Path(f"/proc/{child}/stat")
+        assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"
 
 
 def test_what_an_objective_prints_disturbs_nobody(trouble: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -201,6 +247,22 @@ def test_a_study_without_a_trial_is_begun_anew(tmp_path: Path) -> None:
         search.run(study, trials=2, on_event=stop)
     assert [trial.index for trial in search.run(study, trials=2, seed=5).trials] == [0, 1]
     assert plan(StudyFolder(study)).lock.seed == 5
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_study_that_runs_is_not_begun_a_second_time(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study")
+
+    def again(event: events.Event) -> None:
+        if isinstance(event, events.Running) and event.index == 0:
+            for seed in (0, 7):
+                with pytest.raises(SpecError, match="its first trial is running") as caught:
+                    search.run(study, trials=3, seed=seed)
+                assert _slug(caught) == "study-exists"
+
+    found = search.run(study, trials=4, on_event=again)
+    assert told(search.history(study)) == told(found)
+    assert len(found.trials) == 4
 
 
 @pytest.mark.usefixtures("quick")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from archdsl.search import patient
 from archdsl.search.patient import PatientStorage
-from archdsl.search.storage import open_storage, reading_storage, shown, without_password
+from archdsl.search.storage import kept, open_storage, placed, reading_storage, shown, without_password
 from archdsl.source.diagnostic import SpecError
 
 
@@ -35,12 +35,38 @@ def _study(storage: PatientStorage) -> int:
         ("mysql://me:se%40cret@host/db", "mysql://me@host/db"),
         ("sqlite:///a.db", "sqlite:///a.db"),
         ("nonsense://a:secret@b:port/c", "nonsense://..."),
+        ("postgresql+psycopg://me:top@secret@host/db", "postgresql+psycopg://..."),
+        ("postgresql+psycopg://host/db?user=me&PWD=secret", "postgresql+psycopg://host/db?user=me"),
+        ("mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Dsecret", "mssql+pyodbc:///"),
     ],
 )
 def test_passwords_are_not_told(url: str, told: str, tmp_path: Path) -> None:
     assert "secret" not in without_password(url)
     assert sorted(without_password(url)) == sorted(told)
     assert shown(url, tmp_path) == without_password(url)
+
+
+def test_a_password_with_an_at_sign(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="write `%40`") as caught:
+        open_storage("postgresql+psycopg://me:top@secret@127.0.0.1:1/db", tmp_path / "study.db")
+    assert _slug(caught) == "wrong-storage"
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "full", "noted"),
+    [
+        ("a.journal", "/x/s/a.journal", "a.journal"),
+        ("journal:../a", "journal:/x/a", "journal:/x/a"),
+        ("sqlite:///deep/a.db", "sqlite:////x/s/deep/a.db", "sqlite:///deep/a.db"),
+        ("sqlite:////y/a.db", "sqlite:////y/a.db", "sqlite:////y/a.db"),
+        ("postgresql://me:secret@host/db", "postgresql://me:secret@host/db", "postgresql://me@host/db"),
+    ],
+)
+def test_where_the_file_of_a_storage_lies(given: str, full: str, noted: str) -> None:
+    folder = Path("/x/s")
+    assert placed(given, folder) == full == placed(full, Path("/elsewhere"))
+    assert kept(full, folder) == noted
 
 
 def test_sqlite_is_made_where_there_is_none(tmp_path: Path) -> None:
@@ -160,7 +186,12 @@ def test_a_storage_that_does_not(clock: list[float]) -> None:
     with pytest.raises(SpecError, match="did not answer for 6") as caught:
         storage.get_all_studies()
     assert _slug(caught) == "storage-gone"
-    assert patient.PATIENCE <= sum(clock) < patient.PATIENCE + 5
+    spent = sum(clock)
+    assert patient.PATIENCE <= spent < patient.PATIENCE + 5
+    # who is given up is not waited for as long again by what is put away at the end
+    with pytest.raises(SpecError, match="did not answer"):
+        storage.get_all_studies()
+    assert sum(clock) == spent
 
 
 def test_what_is_no_fault_of_the_storage_is_raised() -> None:

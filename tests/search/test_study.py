@@ -14,9 +14,10 @@ import pytest
 import archdsl
 from archdsl import search
 from archdsl.ir.decisions import Point, combinations
-from archdsl.search import events
+from archdsl.search import events, lease
 from archdsl.search.folder import StudyFolder
 from archdsl.search.patient import PatientStorage
+from archdsl.search.storage import open_storage
 from archdsl.search.study import load_space, plan
 from tests.search.studies import FEASIBLE, told, write_study
 
@@ -81,6 +82,156 @@ def test_a_worker_may_die_at_any_call_of_the_storage(sampler: str, tmp_path: Pat
     assert told(found) == told(whole)
     numbers = [trial.number for trial in found.trials]
     assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_killed_at_its_beginning_goes_on_with_what_was_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = set()
+    for calls in range(14):
+        study = write_study(tmp_path / f"study{calls}")
+        with monkeypatch.context() as patch:
+            patch.setattr(PatientStorage, "patiently", _dying(PatientStorage.patiently, [calls]))
+            with pytest.raises(Killed):
+                search.run(study, trials=3, seed=5, sampler="nsga2")
+        try:
+            found = search.resume(study)
+        except archdsl.SpecError as error:
+            # nothing of it was kept
+            assert error.diagnostics[0].slug == "not-a-study"
+            assert not (study / "study.lock").exists()
+            continue
+        wanted.add((len(found.trials), found.settings.seed, found.settings.sampler))
+    assert wanted == {(3, 5, "nsga2")}
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_was_chosen_at_the_beginning_stays(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study", settings="trials: 7\nsampler: tpe\ndevice: cpu\ntime_limit: 5\n")
+    search.run(study, trials=2, sampler="random", seed=9, device="cpu:0", time_limit=60)
+    kept = plan(StudyFolder(study)).settings
+    assert (kept.trials, kept.sampler, kept.seed, kept.device, kept.time_limit) == (2, "random", 9, "cpu:0", 60)
+    assert search.resume(study, device="cpu").settings.device == "cpu"
+    assert plan(StudyFolder(study)).settings.device == "cpu:0"
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("storage", ["j.journal", "journal:deep/j", "sqlite:///x.db"])
+@pytest.mark.parametrize("written", [True, False])
+def test_a_storage_is_found_from_everywhere(
+    storage: str, written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = write_study(tmp_path / "study", settings=f"storage: {storage!r}" if written else "")
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path)
+    search.run("study", trials=3, storage=None if written else storage)
+    monkeypatch.chdir(tmp_path / "else")
+    assert [trial.index for trial in search.history(study).trials] == [0, 1, 2]
+    assert [trial.index for trial in search.resume(study, trials=4).trials] == [0, 1, 2, 3]
+    assert not list((tmp_path / "else").iterdir())
+    assert not (study / "study.db").exists()
+    if not written:
+        return
+    # what lies in the folder moves with it
+    moved = study.rename(tmp_path / "moved")
+    assert len(search.resume(moved, trials=5).trials) == 5
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_storage_that_is_not_there_is_no_new_one(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study")
+    search.run(study, trials=2)
+    (study / "study.db").unlink()
+    for call in (search.resume, search.worker):
+        with pytest.raises(archdsl.SpecError) as caught:
+            call(study)
+        assert caught.value.diagnostics[0].slug == "not-a-study"
+    assert not (study / "study.db").exists()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("sampler", ["random", "nsga2"])
+def test_after_a_power_cut_the_trial_that_was_running_comes_first(
+    sampler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = search.run(write_study(tmp_path / "whole"), trials=26, sampler=sampler)
+    study = write_study(tmp_path / "study")
+    with monkeypatch.context() as patch:
+        patch.setattr(PatientStorage, "patiently", _dying(PatientStorage.patiently, [300]))
+        with pytest.raises(Killed):
+            search.run(study, trials=26, sampler=sampler)
+    machine = lease._machine()
+    # it is not known whether another machine, or this one before it was started again, is at it
+    monkeypatch.setattr(lease, "_machine", lambda: f"{machine}-started-again")
+    monkeypatch.setattr(lease, "GRACE_SECONDS", 1.0)
+    heard: list[events.Event] = []
+    assert told(search.resume(study, on_event=heard.append)) == told(whole)
+    indices = [event.trial.index for event in heard if isinstance(event, events.Finished)]
+    assert indices == sorted(indices)
+    assert any(isinstance(event, events.Waiting) and "power cut" in event.reason for event in heard)
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_a_dead_worker_left_comes_next(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study")
+    order: list[int] = []
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.Finished):
+            order.append(event.trial.index)
+            if len(order) == 4:
+                dead = optuna.trial.create_trial(
+                    state=optuna.trial.TrialState.RUNNING, user_attrs={"worker": f"{lease._machine()}/1-999999999/1"}
+                )
+                storage, study_id = _opened(study)
+                storage.create_new_trial(study_id, dead)
+
+    search.run(study, trials=12, sampler="random", on_event=listen)
+    # index 4 was in the hands of the dead, which is seen with the next look at the storage
+    assert order == [0, 1, 2, 3, 5, 4, *range(6, 12)]
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_trial_that_is_taken_away_while_it_runs(trouble: Path, tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study", objectives="maximize trouble", settings="objectives: {trouble: {steps: 2}}")
+    heard: list[events.Event] = []
+
+    def listen(event: events.Event) -> None:
+        heard.append(event)
+        if isinstance(event, events.Running) and event.index == 3 and not any(map(_is_loss, heard)):
+            # as another worker does that has not heard of this one for long
+            storage, study_id = _opened(study)
+            [running] = [found for found in storage.get_all_trials(study_id) if found.state.name == "RUNNING"]
+            storage.set_trial_state_values(running._trial_id, optuna.trial.TrialState.FAIL)
+
+    found = search.run(study, trials=6, sampler="random", on_event=listen)
+    assert sum(map(_is_loss, heard)) == 1
+    assert [(trial.index, trial.state) for trial in found.trials] == [(index, "done") for index in range(6)]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_trial_that_is_taken_away_while_it_is_proposed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = search.run(write_study(tmp_path / "whole"), trials=8, sampler="nsga2")
+    real, calls = PatientStorage.set_trial_param, iter(range(1000))
+
+    def taken(self: PatientStorage, trial: int, *given: Any) -> None:
+        if next(calls) == 22:
+            self.inner.set_trial_state_values(trial, optuna.trial.TrialState.FAIL)
+        real(self, trial, *given)
+
+    monkeypatch.setattr(PatientStorage, "set_trial_param", taken)
+    heard: list[events.Event] = []
+    found = search.run(write_study(tmp_path / "study"), trials=8, sampler="nsga2", on_event=heard.append)
+    assert sum(map(_is_loss, heard)) == 1
+    assert told(found) == told(whole)
+
+
+def _is_loss(event: events.Event) -> bool:
+    return isinstance(event, events.Waiting) and "was given to another worker" in event.reason
+
+
+def _opened(study: Path) -> tuple[PatientStorage, int]:
+    storage = open_storage(None, study / "study.db")
+    return storage, storage.get_study_id_from_name(plan(StudyFolder(study)).lock.study)
 
 
 @pytest.mark.usefixtures("quick")

@@ -172,7 +172,7 @@ def document(trial: Trial) -> dict[str, Any]:
         "flops": trial.flops,
         "hash": trial.hash,
         "seconds": dict(trial.seconds),
-        "finished": trial.finished.isoformat(),
+        "finished": None if trial.finished is None else trial.finished.isoformat(),
         "error": trial.error,
         "same_as": trial.same_as,
     }
