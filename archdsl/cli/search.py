@@ -9,8 +9,8 @@ from archdsl.cli.console import CallError, Console
 NAME = "search"
 HELP = "find better specs under a budget: run, resume, worker, show, count, export, report"
 EXAMPLES = (
-    "archdsl search run search/biformer_nas --trials 100",
-    "archdsl search show search/biformer_nas",
+    "archdsl search run @biformer_nas -o studies/biformer --trials 100",
+    "archdsl search show studies/biformer",
 )
 
 

@@ -2,7 +2,7 @@
 
 from archdsl.search import run
 
-history = run("search/biformer_nas", trials=100)     # goes on where it was stopped with `resume`
+history = run("studies/biformer", trials=100)     # goes on where it was stopped with `resume`
 """
 
 from __future__ import annotations

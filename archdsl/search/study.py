@@ -244,14 +244,20 @@ def open_study(
     """
     folder, lock, settings = found.folder, found.lock, found.settings
     file = file_of(settings.storage, folder.database)
-    if how != "begin" and file is not None and not file.exists():
-        raise never_begun(folder.path, _results(folder))
+    if file is not None and not file.exists():
+        # nothing is made where nothing is to be begun
+        if how != "begin":
+            raise never_begun(folder.path, _results(folder))
+        if results := _results(folder):
+            raise results_exist(folder.name, results)
     storage = open_storage(settings.storage, folder.database, waiting=waiting)
     with quiet():
         study_id = _study_id(storage, lock.study)
         if how == "begin":
             _refuse_begun(storage, found)
         elif study_id is None:
+            if results := _results(folder):
+                raise never_begun(folder.path, results)
             begins = f"`archdsl search run {folder.name}` begins it"
             raise not_a_study(folder.path, "its storage has no such study", begins)
         if study_id is None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NAME = "search export"
 HELP = "write the best specs of a study as files that extend its base"
 EXAMPLES = (
-    "archdsl search export search/biformer_nas",
+    "archdsl search export studies/mixers",
     "archdsl search export studies/mixers --top 5 -o specs",
 )
 

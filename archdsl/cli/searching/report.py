@@ -10,7 +10,7 @@ from archdsl.cli.searching.study import add_storage, add_study, output_of, refus
 NAME = "search report"
 HELP = "write a study as one HTML page that works without a network"
 EXAMPLES = (
-    "archdsl search report search/biformer_nas",
+    "archdsl search report studies/mixers",
     "archdsl search report studies/mixers -o mixers.html",
 )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NAME = "search run"
 HELP = "start a study: draw specs that fit the budgets, evaluate them, keep the best"
 EXAMPLES = (
-    "archdsl search run search/biformer_nas --trials 100 --dry-run",
+    "archdsl search run @biformer_nas --trials 100 --dry-run",
     "archdsl search run @mixer_small -o studies/mixers --sampler tpe --workers 4",
 )
 SAMPLERS = ("auto", "random", "tpe", "nsga2", "gp")

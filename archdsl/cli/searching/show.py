@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAME = "search show"
 HELP = "show what a study has found so far, beside its base and published models"
 EXAMPLES = (
-    "archdsl search show search/biformer_nas",
+    "archdsl search show @biformer_nas",
     "archdsl search show studies/mixers --json > mixers.json",
 )
 

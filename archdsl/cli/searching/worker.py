@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAME = "search worker"
 HELP = "evaluate trials of a running study, from another shell or machine"
 EXAMPLES = (
-    "archdsl search worker search/biformer_nas",
+    "archdsl search worker studies/mixers",
     "archdsl search worker studies/mixers --storage postgresql+psycopg://me@host/studies",
 )
 
