@@ -248,3 +248,23 @@ def test_too_much_depends_on_each_other() -> None:
         Feasible(space)
     (found,) = caught.value.diagnostics
     assert (found.slug, found.label) == ("limit-exceeded", "many places read this")
+
+
+def test_points_with_too_many_blocks_are_none() -> None:
+    space = space_of("stage s1 { depth = 1 | 1500 }\nstage s2 { depth = 1 | 1500 }\nbudget params <= 1G")
+    feasible = Feasible(space)
+    assert (feasible.count().lower, feasible.count().built) == (3, 3)
+    drawn = {feasible.draw(Random(seed)).named["s1.depth"] for seed in range(12)}
+    assert drawn == {"1", "1500"}
+
+
+def test_a_budget_at_a_size_that_the_base_does_not_fit() -> None:
+    with pytest.raises(archdsl.SpecError) as caught:
+        Feasible(space_of("let width = 8 | 16\nbudget flops <= 1G at 2x2"))
+    assert caught.value.diagnostics[0].notes[-1].message == "the base has to fit 2x2 as well: this budget counts there"
+
+
+def test_a_budget_without_a_size_is_about_the_input_of_the_space() -> None:
+    space = space_of("stage s1 { depth = 1 | 2 }\nbudget flops <= 400K\nbudget flops >= 1 at 64x64")
+    kept = [point for point in every_point(space, budgets=False).values() if Feasible(space).keeps(point)]
+    assert kept and all(space.keeps_budgets(point) for point in kept)
