@@ -92,6 +92,11 @@ def shown(name: str, value: float) -> str:
     return f"{round(value):_}" if name in COUNTED else f"{value:.5g}"
 
 
+def exact(name: str, value: float) -> str:
+    """A value of an objective with all its digits, so that it reads back as the same number."""
+    return f"{round(value):_}" if name in COUNTED else repr(value)
+
+
 def verdict(history: History) -> str:
     """In a sentence or two what came out, against the base."""
     objectives, base = history.objectives, history.base

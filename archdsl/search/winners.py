@@ -16,6 +16,7 @@ from archdsl.lang.fmt import format_file
 from archdsl.lang.parse import parse_file
 from archdsl.search.amendment import amendment
 from archdsl.search.pareto import front, ranked
+from archdsl.search.standing import exact
 from archdsl.source.cells import safe_line
 from archdsl.source.diagnostic import Report
 from archdsl.source.text import Source, Span
@@ -127,9 +128,10 @@ def _header(history: History, trial: Trial) -> list[str]:
     from archdsl import __version__
 
     seed = history.settings.seed
+    found = [(o, trial.values[o.name]) for o in history.objectives if o.name in trial.values]
     lines = [
         f"{_HEADER}{trial.index} of the study {safe_line(history.study)}, seed {seed}; found by archdsl {__version__}.",
-        *(f"# {o.name} = {trial.values[o.name]!r}, {o.direction}d" for o in history.objectives if o.name in trial.values),
+        *(f"# {objective.name} = {exact(objective.name, value)}, {objective.direction}d" for objective, value in found),
     ]
     if trial.state != "done":
         lines.append(f"# It is {trial.state}{f': {safe_line(trial.error)}' if trial.error else ''}.")
