@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from archdsl.report.table import Table
+from archdsl.search.figures import COUNTED, shown
 from archdsl.search.pareto import front, knee, losses, ranked
 from archdsl.search.published import Published, published
 from archdsl.search.winners import winner_name, winning
@@ -14,9 +15,6 @@ from archdsl.search.winners import winner_name, winning
 if TYPE_CHECKING:
     from archdsl.ir.space import Objective
     from archdsl.search.trials import History, Trial
-
-COUNTED = ("params", "flops")
-"""Objectives that are counted, so that models have them that were never measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +83,6 @@ def table(history: History, rows: Sequence[Row]) -> Table:
         ),
         frozenset(range(2, len(header))),
     )
-
-
-def shown(name: str, value: float) -> str:
-    """A value of an objective as tables have it: counts whole, all else with five digits."""
-    return f"{round(value):_}" if name in COUNTED else f"{value:.5g}"
-
-
-def exact(name: str, value: float) -> str:
-    """A value of an objective with all its digits, so that it reads back as the same number."""
-    return f"{round(value):_}" if name in COUNTED else repr(value)
 
 
 def verdict(history: History) -> str:

@@ -15,8 +15,8 @@ from archdsl.lang import ast
 from archdsl.lang.fmt import format_file
 from archdsl.lang.parse import parse_file
 from archdsl.search.amendment import amendment
+from archdsl.search.figures import exact
 from archdsl.search.pareto import front, ranked
-from archdsl.search.standing import exact
 from archdsl.source.cells import safe_line
 from archdsl.source.diagnostic import Report
 from archdsl.source.text import Source, Span
