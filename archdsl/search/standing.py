@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from archdsl.search.trials import History, Trial
 
 
+# letters of a unit that tables have room for
+_SHORT = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A spec in the table of a study; `values` has the objectives that are known of it, `knee` marks the bend of the front."""
@@ -68,7 +72,7 @@ def table(history: History, rows: Sequence[Row]) -> Table:
     """The rows as a table. The objectives come first, each with its direction; what was never measured is left empty."""
     named = tuple(o.name for o in history.objectives)
     counts = tuple(name for name in COUNTED if name not in named)
-    header = ("spec", "", "trial", *(f"{o.name} ({o.direction[:3]})" for o in history.objectives), *counts)
+    header = ("spec", "", "trial", *(_headed(objective) for objective in history.objectives), *counts)
     return Table(
         header,
         tuple(
@@ -83,6 +87,16 @@ def table(history: History, rows: Sequence[Row]) -> Table:
         ),
         frozenset(range(2, len(header))),
     )
+
+
+def _headed(objective: Objective) -> str:
+    """An objective with its direction, and with its unit where that is short enough for a table."""
+    from archdsl.search.objectives.registry import unit
+
+    found = unit(objective.name)
+    short = {"milliseconds": "ms", "seconds": "s"}.get(found, found)
+    told = f", {short}" if short and len(short) <= _SHORT else ""
+    return f"{objective.name} ({objective.direction[:3]}{told})"
 
 
 def verdict(history: History) -> str:

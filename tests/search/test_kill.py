@@ -36,7 +36,8 @@ def _start(study: Path, package: Path, call: str) -> subprocess.Popen[bytes]:
 
 
 def _settings(trials: int, sampler: str) -> str:
-    return f"trials: {trials}\nsampler: {sampler}\nseed: 4\nobjectives: {{trouble: {{seconds: 0.02}}}}\n"
+    # slow enough that a run on a machine with other work does not end between two looks at it
+    return f"trials: {trials}\nsampler: {sampler}\nseed: 4\nobjectives: {{trouble: {{seconds: 0.05}}}}\n"
 
 
 def _children(parent: int) -> Iterator[int]:
@@ -55,14 +56,20 @@ def _count(study: Path) -> int:
 
 
 def _wait(study: Path, process: subprocess.Popen[bytes], moments: random.Random) -> None:
-    """Wait for a random moment: while it starts, or a while after up to five more trials have ended."""
+    """Wait for a random moment: while it starts, or a while after up to three more trials have ended.
+
+    Ten such waits leave most of the trials: a run that is killed has never ended, however slowly this process looks on.
+    """
     if moments.random() < 0.2:
-        time.sleep(moments.uniform(0, 3))
-        return
-    wanted, until = _count(study) + moments.randint(0, 5), time.monotonic() + 120
-    while _count(study) < wanted and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
-    time.sleep(moments.uniform(0, 0.3))
+        time.sleep(moments.uniform(0, 1.5))
+    else:
+        wanted, until = _count(study) + moments.randint(0, 3), time.monotonic() + 120
+        while _count(study) < wanted and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 0.2))
+    if process.poll() is not None:
+        _, said = process.communicate()
+        raise AssertionError(f"it ended before it was killed, with {process.returncode}: {said.decode()}")
 
 
 def _going_on(study: Path) -> str:
@@ -80,7 +87,6 @@ def test_a_killed_run_ends_with_the_same_trials(sampler: str, trouble: Path, tmp
     for _ in range(KILLS):
         process = _start(study, trouble, f"{_going_on(study)}(os.environ['STUDY'])")
         _wait(study, process, moments)
-        assert process.poll() is None
         process.kill()
         process.communicate()
     assert told(search.resume(study)) == expected
@@ -93,7 +99,6 @@ def test_four_workers_lose_and_double_nothing(trouble: Path, tmp_path: Path) -> 
     process = _start(study, trouble, "run(os.environ['STUDY'], workers=4)")
     for kill in range(KILLS):
         _wait(study, process, moments)
-        assert process.poll() is None
         workers = sorted(_children(process.pid))
         # now one that works, now the one that watches
         if kill % 2 and workers:
@@ -124,7 +129,7 @@ def test_four_workers_lose_and_double_nothing(trouble: Path, tmp_path: Path) -> 
 
 
 def test_interrupts(trouble: Path, tmp_path: Path) -> None:
-    settings = _settings(300, "random").replace("0.02", "1.0")
+    settings = _settings(300, "random").replace("0.05", "1.0")
     study = write_study(tmp_path / "study", objectives="maximize trouble", settings=settings)
 
     def trials(process: subprocess.Popen[bytes], least: int) -> None:

@@ -44,7 +44,7 @@ def test_the_table_has_the_front_the_base_and_published_models(history: History)
     assert sum(row.knee for row in rows) <= 1
     assert rows[-1].values == {}
     lines = table(history, rows).text().splitlines()
-    assert lines[0].split() == ["spec", "trial", "zen_score", "(max)", "latency", "(min)", "params", "flops"]
+    assert lines[0].split() == ["spec", "trial", "zen_score", "(max)", "latency", "(min,", "ms)", "params", "flops"]
     # nothing that nobody measured
     assert lines[-1].split() == ["@other_t", "published", "5", "7"]
 

@@ -35,6 +35,19 @@ _CLASSES = {
     "params": "Params",
     "flops": "Flops",
 }
+# as their classes say, which are not imported for it
+_UNITS = {
+    "zen_score": "natural logarithm",
+    "zico": "natural logarithm, summed over layers",
+    "naswot": "natural logarithm",
+    "synflow": "natural logarithm",
+    "grad_norm": "cross-entropy by weight",
+    "latency": "milliseconds",
+    "memory": "MiB",
+    "accuracy": "share of the images",
+    "params": "parameters",
+    "flops": "operations",
+}
 _TYPES = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
 _BOUNDS = (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
 
@@ -76,6 +89,11 @@ def summary(name: str) -> str:
     if found is None:
         raise KeyError(name)
     return found.error if isinstance(found, BrokenPlugin) else first_sentence(found.__doc__ or "")
+
+
+def unit(name: str) -> str:
+    """What the values of an objective count, without an import where it is built in; empty where nobody says."""
+    return _UNITS[name] if name in _UNITS else getattr(installed(name), "unit", "")
 
 
 def distribution(name: str) -> str:

@@ -83,11 +83,9 @@ def _text(text: str) -> str:
 
 
 def _units(history: History) -> Mapping[str, str]:
-    """What objectives count, where they can be loaded."""
-    from archdsl.search.objectives.registry import lookup
+    from archdsl.search.objectives.registry import unit
 
-    found = {objective.name: lookup(objective.name) for objective in history.objectives}
-    return {name: getattr(cls, "unit", "") for name, cls in found.items()}
+    return {objective.name: unit(objective.name) for objective in history.objectives}
 
 
 def _sections(

@@ -81,6 +81,7 @@ def test_every_built_in_objective_says_what_it_is(name: str) -> None:
     assert found.direction == (
         "maximize" if name in ("zen_score", "zico", "naswot", "synflow", "grad_norm", "accuracy") else "minimize"
     )
+    assert registry.unit(name) == found.unit
     assert found.unit
     assert found.source
     assert found.cost
