@@ -20,7 +20,8 @@ class BuildWithData(build_py):
                 target = Path(self.build_lib, "archdsl", "_data", kind)
                 shutil.rmtree(target, ignore_errors=True)
                 if Path(folder).is_dir():
-                    shutil.copytree(folder, target, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.py", "study.db*", "report.html"))
+                    left = shutil.ignore_patterns(".*", "__pycache__", "*.py", "study.db*", "report.html")
+        shutil.copytree(folder, target, ignore=left)
 
 
 setup(cmdclass={"build_py": BuildWithData})

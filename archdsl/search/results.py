@@ -36,12 +36,12 @@ def write_results(history: History, folder: StudyFolder) -> Path:
     """Write `RESULTS.md` to the folder of the study, and return where. Raises `SpecError` `unwritable-study`."""
     from archdsl.search.lock import Lock
 
-    folder.write(folder.results, results(history, Lock.read(folder), command=f"archdsl search run {folder.name}"))
+    folder.write(folder.results, results(history, Lock.read(folder)))
     return folder.results
 
 
-def results(history: History, lock: Lock | None, *, command: str, beside: Sequence[Published] | None = None) -> str:
-    """The page. `command` begins such a study; `beside` are published models, looked for where they are not given."""
+def results(history: History, lock: Lock | None, *, beside: Sequence[Published] | None = None) -> str:
+    """The page; `beside` are published models, looked for where they are not given."""
     beside = published(history.space) if beside is None else beside
     rows = standing(history, beside)
     found = "Front" if len(history.objectives) > 1 else "Best"
@@ -52,7 +52,7 @@ def results(history: History, lock: Lock | None, *, command: str, beside: Sequen
         f"## Budgets\n\n{budgets(history).markdown()}\n\n{_kept(history)}" if _budgets(history) else "",
         f"## Failures\n\n{failures(history).markdown()}" if failures(history).rows else "",
         f"## Settings\n\n{settings(history, lock).markdown()}",
-        f"## Again\n\n```sh\n{again(history, command)}\n```\n\n{_same(history)}",
+        f"## Again\n\n```sh\n{again(history)}\n```\n\n{_same(history)}",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -189,27 +189,29 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def again(history: History, command: str) -> str:
-    """The call that repeats the study."""
+def again(history: History) -> str:
+    """The call that repeats the study, in its folder."""
     given = history.settings
     flags = [f"--trials {history.total}", f"--sampler {given.sampler}", f"--seed {given.seed}"]
     if given.device != "cpu":
         flags.append(f"--device {given.device}")
     if given.workers != 1:
         flags.append(f"--workers {given.workers}")
-    return f"{command} {' '.join(flags)}"
+    return f"archdsl search run . -o ../again {' '.join(flags)}"
 
 
 def _same(history: History) -> str:
     """Which of it comes out the same."""
-    where = "in a folder with `space.arch` and what it imports, and `study.yaml` where there is one."
-    told = "With one worker, the same versions and objectives that are functions of spec and seed, the same specs come out."
+    told = (
+        "This begins the study anew, beside this folder. With one worker, the same versions and objectives that are functions of "
+        "spec and seed, the same specs come out."
+    )
     timed = [o.name for o in history.objectives if o.name in _TIMED]
     if timed:
         told += (
             f" {_named(timed)} {'depends' if len(timed) == 1 else 'depend'} on the machine, so another run may go another way."
         )
-    return f"{where} {told}"
+    return told
 
 
 # --- notes --------------------------------------------------------------------------------------------------------

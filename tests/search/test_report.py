@@ -54,7 +54,7 @@ def text(history: History) -> str:
         storage=None,
         versions={f"x{EVIL}": EVIL},
     )
-    return page(history, lock, Path("winners"), command=f"archdsl search run {EVIL}", beside=BESIDE)
+    return page(history, lock, Path("winners"), beside=BESIDE)
 
 
 class Read(HTMLParser):
@@ -185,12 +185,12 @@ def test_importance_is_a_share_of_each_objective_and_of_the_front(history: Histo
 
 def test_a_study_of_nothing_has_a_page(history: History, tmp_path: Path) -> None:
     empty = replace(history, trials=(), base=None)
-    text = page(empty, None, Path("winners"), command="archdsl search run s", beside=())
+    text = page(empty, None, Path("winners"), beside=())
     read = Read(text)
     assert "No trial has ended yet." in read.words
     assert "front-chart" not in {attrs.get("id") for _, attrs in read.elements}
     lost = replace(history, trials=(trial(0, state="failed", error="none", point={}),), base=None)
-    assert "No spec was measured" in page(lost, None, Path("winners"), command="x", beside=())
+    assert "No spec was measured" in page(lost, None, Path("winners"), beside=())
     assert write_report(empty, StudyFolder(tmp_path)) == tmp_path / "report.html"
     assert (
         write_report(empty, StudyFolder(tmp_path), tmp_path / "other.html").read_text()

@@ -173,7 +173,7 @@ def test_the_page_says_what_came_out_and_how(history: History, tmp_path: Path) -
         storage="postgresql://user@host/db",
         versions={"optuna": "5.0.0"},
     )
-    text = results(history, lock, command="archdsl search run studies/mixers", beside=())
+    text = results(history, lock, beside=())
     for line in (
         "# Results of mixer_small",
         f"16 of 16 trials have ended: {progress(history).partition(': ')[2]}",
@@ -182,7 +182,7 @@ def test_the_page_says_what_came_out_and_how(history: History, tmp_path: Path) -
         "| sampler | nsga2 (chosen by auto) |",
         "| optuna | 5.0.0 |",
         f"| counting | {CONVENTION} |",
-        "archdsl search run studies/mixers --trials 16 --sampler auto --seed 0",
+        "archdsl search run . -o ../again --trials 16 --sampler auto --seed 0",
         "within the budgets; fvcore counted each on its reference graph",
         "zen_score is nan after 5 steps",
         "`latency` depends on the machine, so another run may go another way.",
@@ -199,7 +199,7 @@ def test_the_page_says_what_came_out_and_how(history: History, tmp_path: Path) -
 
 def test_a_page_of_nothing_says_so(history: History) -> None:
     empty = replace(history, trials=(), base=None)
-    text = results(empty, None, command="archdsl search run s", beside=())
+    text = results(empty, None, beside=())
     assert "0 of 16 trials have ended." in text
     assert "No trial has ended yet." in text
     assert "No spec was measured." in text

@@ -41,12 +41,12 @@ def write_report(history: History, folder: StudyFolder, path: Path | None = None
     from archdsl.search.lock import Lock
 
     target = path or folder.report
-    text = page(history, Lock.read(folder), folder.winners, command=f"archdsl search run {folder.name}")
+    text = page(history, Lock.read(folder), folder.winners)
     folder.write(target, text)
     return target
 
 
-def page(history: History, lock: Lock | None, winners: Path, *, command: str, beside: Sequence[Published] | None = None) -> str:
+def page(history: History, lock: Lock | None, winners: Path, *, beside: Sequence[Published] | None = None) -> str:
     """The page of a study. `winners` is the folder that its specs are written for; the others are as in `results`."""
     from archdsl import __version__
 
@@ -54,7 +54,7 @@ def page(history: History, lock: Lock | None, winners: Path, *, command: str, be
     specs = tuple(winner(history, trial, winners) for trial in winning(history)[:_TOLD])
     data = chart_data(history, rows, _units(history))
     data["specs"] = [[found.trial.index, found.text] for found in specs]
-    sections = list(_sections(history, lock, rows, specs, command))
+    sections = list(_sections(history, lock, rows, specs))
     script = _read("page.js")
     return Template(_read("page.html")).substitute(
         digest=base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode(),
@@ -89,7 +89,7 @@ def _units(history: History) -> Mapping[str, str]:
 
 
 def _sections(
-    history: History, lock: Lock | None, rows: Sequence[Row], specs: Sequence[Winner], command: str
+    history: History, lock: Lock | None, rows: Sequence[Row], specs: Sequence[Winner]
 ) -> Iterator[tuple[str, str, str]]:
     several = len(history.objectives) > 1
     if comparable(history):
@@ -106,7 +106,7 @@ def _sections(
     if results.failures(history).rows:
         yield "failures", "Failures", _scrolled(results.failures(history), long={1})
     yield "settings", "Settings", _scrolled(results.settings(history, lock), long={1})
-    yield "again", "Again", f'<pre tabindex="0">{_text(results.again(history, command))}</pre>'
+    yield "again", "Again", f'<pre tabindex="0">{_text(results.again(history))}</pre>'
 
 
 def _front() -> str:
