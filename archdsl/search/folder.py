@@ -62,11 +62,6 @@ class StudyFolder:
         return self.path / "study.db"
 
     @property
-    def guard(self) -> Path:
-        """A file whose lock is held while trials change hands; in the way of nobody."""
-        return self.path / ".study.guard"
-
-    @property
     def history(self) -> Path:
         return self.path / "history.csv"
 

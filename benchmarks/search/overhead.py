@@ -34,7 +34,8 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = StudyFolder(Path(name, "study"))
-        shutil.copytree(data_path("search") / asked.study, folder.path, ignore=shutil.ignore_patterns("study.*", "winners", "history.csv"))
+        found = shutil.ignore_patterns("study.*", "winners", "history.csv")
+        shutil.copytree(data_path("search") / asked.study, folder.path, ignore=found)
         text = folder.space.read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if line.split()[:1] not in (["maximize"], ["minimize"])]
         last = max(at for at, line in enumerate(lines) if line == "}")
