@@ -203,8 +203,8 @@ def again(history: History) -> str:
 def _same(history: History) -> str:
     """Which of it comes out the same."""
     told = (
-        "This begins the study anew, beside this folder. With one worker, the same versions and objectives that are functions of "
-        "spec and seed, the same specs come out."
+        "This begins the study anew, beside this folder. With one worker, the same versions and objectives that are functions "
+        "of spec and seed, the same specs come out."
     )
     timed = [o.name for o in history.objectives if o.name in _TIMED]
     if timed:
