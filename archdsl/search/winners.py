@@ -18,7 +18,7 @@ from archdsl.search.amendment import amendment
 from archdsl.search.figures import exact
 from archdsl.search.pareto import front, ranked
 from archdsl.source.cells import safe_line
-from archdsl.source.diagnostic import Report
+from archdsl.source.diagnostic import Diagnostic, Report, SpecError
 from archdsl.source.text import Source, Span
 
 if TYPE_CHECKING:
@@ -45,19 +45,16 @@ class Winner:
     text: str
 
 
-def winning(history: History, *, top: int | None = None) -> tuple[Trial, ...]:
-    """The trials that become winners: the front, of one objective the best three; or the `top` best of the first objective.
+def winning(history: History) -> tuple[Trial, ...]:
+    """The trials that become winners: the front, of one objective the best three.
 
     The base is none, nor is what comes after it where there is one objective.
     """
     base = history.base.hash if history.base else ""
-    if len(history.objectives) > 1 and top is None:
+    if len(history.objectives) > 1:
         return tuple(trial for trial in front(history) if trial.hash != base)
-    found = ranked(history, history.objectives[0].name)
-    if top is None:
-        better = itertools.takewhile(lambda trial: trial.hash != base, found)
-        return tuple(better)[:BEST]
-    return tuple(trial for trial in found if trial.hash != base)[:top]
+    better = itertools.takewhile(lambda trial: trial.hash != base, ranked(history, history.objectives[0].name))
+    return tuple(better)[:BEST]
 
 
 def winner(history: History, trial: Trial, target: Path) -> Winner:
@@ -88,24 +85,46 @@ def write_winners(
 
     Parameters
     ----------
-    target: the folder to write to, in place of `winners` in that of the study.
-    trials: which, in place of `winning`. Without it, winners of before that are none any more are removed.
+    target: the folder to write to, in place of `winners` in that of the study. What else lies in another folder stays.
+    trials: which, in place of `winning`. Without it, winners of before that are none any more are removed from `winners`.
 
     Raises
     ------
-    SpecError: `unwritable-study`.
+    SpecError: `unwritable-study`; `folder-taken` where another folder has such a file that is no winner of this study.
     """
     into = target or folder.winners
+    own = into.resolve() == folder.winners.resolve()
     found = [winner(history, trial, into) for trial in (winning(history) if trials is None else trials)]
     paths = tuple(into / f"{entry.name}.arch" for entry in found)
+    if not own:
+        for path, entry in zip(paths, found, strict=True):
+            _refuse_taken(path, entry.text)
     for path, entry in zip(paths, found, strict=True):
         folder.write(path, entry.text)
-    if trials is None and into.is_dir():
+    if own and trials is None and into.is_dir():
         for path in _written_before(into, _space(history).name):
             if path not in paths:
                 with suppress(OSError):
                     path.unlink()
     return paths
+
+
+def _refuse_taken(path: Path, text: str) -> None:
+    """Raise `SpecError` `folder-taken` where a file is there already, and is not this trial of this study."""
+    if not path.exists():
+        return
+    head = ""
+    with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
+        head = file.readline()
+    # what is said after the name may differ, such as the version
+    mine, _, _ = text.partition(", seed ")
+    if head.startswith(f"{mine}, seed "):
+        return
+    _, _, other = head.partition(" of the study ")
+    other = other.partition(", seed ")[0] if head.startswith(_HEADER) else ""
+    why = f"is a winner of another study, `{other}`" if other else "is there already, and is no winner of this study"
+    help = "name another folder, or move the file away"
+    raise SpecError([Diagnostic("folder-taken", f"`{path.as_posix()}` {why}", help=help)])
 
 
 def _written_before(target: Path, space: str) -> list[Path]:

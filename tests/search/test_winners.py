@@ -16,7 +16,7 @@ from archdsl.resources import data_path
 from archdsl.search.folder import StudyFolder
 from archdsl.search.trials import History
 from archdsl.search.winners import winner, winning, write_winners
-from archdsl.source.diagnostic import Report
+from archdsl.source.diagnostic import Report, SpecError
 from archdsl.source.text import Source
 from tests.ir.support import TINY
 from tests.search.histories import over, study, trial
@@ -214,7 +214,6 @@ def test_winners_are_the_front_without_the_base_or_the_best_of_one_objective() -
     history = study("mixer_small", 12)
     assert len(winning(history)) > 1
     assert 0 not in {t.index for t in winning(history)}
-    assert len(winning(history, top=2)) == 2
     alone = replace(history, objectives=history.objectives[:1])
     found = winning(alone)
     scores = [t.values["zen_score"] for t in found]
@@ -244,3 +243,27 @@ def test_winners_of_before_go_and_other_files_stay(tmp_path: Path) -> None:
     assert len(list((tmp_path / "else").iterdir())) == 2
     # a name from a stranger ends no comment
     assert not archdsl.check([str(path) for path in again])
+
+
+def test_a_folder_of_somebody_else_keeps_what_is_in_it(tmp_path: Path) -> None:
+    folder = StudyFolder(copied("mixer_small", tmp_path / "s"))
+    history = over(archdsl.load(folder.space), 8, 0, study="first")
+    shared = tmp_path / "shared"
+    every = write_winners(history, folder, target=shared, trials=history.trials)
+    few = write_winners(history, folder, target=shared)
+    assert set(few) < set(every) == set(shared.iterdir())
+    before = {path: path.read_bytes() for path in every}
+    # whatever the call calls the study's own folder, it is that
+    write_winners(history, folder, trials=history.trials)
+    assert write_winners(history, folder, target=folder.path / ".." / "s" / "winners")
+    assert len(list(folder.winners.iterdir())) == len(few)
+
+    other = replace(history, study="second")
+    with pytest.raises(SpecError, match="is a winner of another study, `first`") as caught:
+        write_winners(other, folder, target=shared)
+    assert caught.value.diagnostics[0].slug == "folder-taken"
+    few[-1].write_text("arch mine {}")
+    with pytest.raises(SpecError, match="is no winner of this study"):
+        write_winners(history, folder, target=shared)
+    # nothing was written before it was refused
+    assert {path: path.read_bytes() for path in every} == before | {few[-1]: b"arch mine {}"}
