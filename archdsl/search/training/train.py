@@ -94,7 +94,11 @@ def train(
 
 
 def accuracy(model: nn.Module, examples: Examples, data: Data, *, batch: int = 256) -> float:
-    """The share of images that a module is right about, from 0 to 1. The module is left in evaluation mode."""
+    """The share of images that a module is right about, from 0 to 1. The module is left in evaluation mode.
+
+    Its answer is the class of the largest logit; of logits at each position, [B, classes, H, W], that of the largest mean over
+    the positions.
+    """
     engine, metrics = ignite()
     device = next(model.parameters()).device
     prepared = _Prepared(data, device)
@@ -102,7 +106,8 @@ def accuracy(model: nn.Module, examples: Examples, data: Data, *, batch: int = 2
 
     def judge(_: object, batch: Batch) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            return model(prepared.images(batch[0])), batch[1].to(device)
+            logits = model(prepared.images(batch[0]))
+        return logits.flatten(2).mean(2) if logits.ndim > 2 else logits, batch[1].to(device)
 
     evaluator = engine.Engine(judge)
     metrics.Accuracy(device=device).attach(evaluator, "accuracy")

@@ -178,6 +178,18 @@ def test_several_heads_are_trained() -> None:
     assert all(not torch.equal(value, before[key]) for key, value in model.named_parameters() if key.startswith("head."))
 
 
+def test_logits_of_each_position() -> None:
+    head = "head main = mean -> layernorm -> linear(classes)\n  head aux = linear(classes)\n  logits = main\n"
+    model = archdsl.build(archdsl.loads(ARCH.replace(head, "head = conv(1x1, out = classes)\n")), seed=0)
+    data = stripes()
+    found = train(model, data, replace(RECIPE, epochs=2), seed=0)
+    images, labels = data.val.__getitems__(range(len(data.val)))
+    with torch.no_grad():
+        logits = model(images - data.mean)
+    assert logits.shape == (60, 4, 6, 6)
+    assert (logits.mean((2, 3)).argmax(1) == labels).float().mean().item() == pytest.approx(found)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_augmentations_keep_shape_and_range(name: str, channels: int) -> None:
