@@ -168,7 +168,10 @@ class _Finder:
         key = domain_key(choice)
         if key in self.keys:
             return
-        labels = tuple(" ".join(option.span.text.split()) for option in choice.options)
+        # only a space needs the writer of texts
+        from archdsl.lang.fmt import format_expression
+
+        labels = tuple(format_expression(option) for option in choice.options)
         for index, label in enumerate(labels):
             if label in labels[:index]:
                 # a point is told by its labels: two alike could not be told apart

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from archdsl.lang import ast, fmt_pieces
 from archdsl.lang.yaml_twin_nodes import compose
 from archdsl.search.folder import StudyFolder
 from archdsl.search.problems import damaged, study_changed, study_format
@@ -18,6 +20,8 @@ from archdsl.source.files import read_source
 
 if TYPE_CHECKING:
     from archdsl.api import Spec
+    from archdsl.ir.model import Model
+    from archdsl.source.text import Span
 
 FORMAT = 1
 # what a FLOP is: another rule would make old and new counts of a study incomparable
@@ -168,10 +172,26 @@ def space_hash(spec: Spec) -> str:
     assert space is not None
     lines = [spec.canonical]
     lines += [f"{found.path} = {' | '.join(found.labels)}" for found in space.decisions]
-    lines += [f"require {' '.join(line.span.text.split())}" for line in space.model.requires]
+    bounds = (*space.model.requires, *_read_by_requires(space.model))
+    lines += [fmt_pieces.text_of(fmt_pieces.item_pieces(item)) for item in bounds]
     lines += [f"budget {b.quantity} {b.operator} {b.limit} at {b.at} by {b.rule}" for b in space.budgets]
     lines += [f"{objective.direction} {objective.name}" for objective in space.objectives]
     return sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _read_by_requires(model: Model) -> Iterator[ast.Let]:
+    """The lets behind `require`, which the text of an arch leaves out where nothing else reads them."""
+    found: set[Span] = set()
+    waiting: list[ast.Syntax] = list(model.requires)
+    while waiting:
+        for node in ast.walk(waiting.pop(0)):
+            if not isinstance(node, ast.Name):
+                continue
+            let = model.place.lets.get(node.id) or model.file_let(node.id, node.span.source)
+            if isinstance(let, ast.Let) and let.span not in found:
+                found.add(let.span)
+                waiting.append(let.value)
+                yield let
 
 
 def versions() -> dict[str, str]:

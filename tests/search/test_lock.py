@@ -96,6 +96,53 @@ def test_wording_is_no_change(folder: StudyFolder) -> None:
     assert plan(folder).lock == Lock.read(folder)
 
 
+_WIDE = """
+let wide = mlp(ratio = 4)
+let most = 4
+space tiny"""
+
+
+def _hash(folder: StudyFolder, text: str) -> str:
+    folder.space.write_text(text)
+    return space_hash(load_space(folder))
+
+
+def test_layout_inside_a_space_is_no_change(folder: StudyFolder) -> None:
+    text = (
+        folder.space.read_text().replace("\nspace tiny", _WIDE).replace("mlp(ratio = 1 | 2 | 3)", "mlp(ratio = 1 | 2) | wide")
+    )
+    text = text.replace("  budget", "  require s1.depth <= s2.depth + 2 <= 2 * most\n  budget")
+    others = [
+        text.replace("ratio = 1 | 2", "ratio=1|2"),
+        text.replace("mlp(ratio = 1", "mlp( # why\n ratio = 1"),
+        text.replace("require s1.depth <= s2.depth + 2", "require s1.depth<=(s2.depth+2)"),
+        text.replace("let wide = mlp", "let wide =   mlp"),
+    ]
+    assert len({text, *others}) == 5
+    assert {_hash(folder, other) for other in others} == {_hash(folder, text)}
+
+
+def test_labels_are_the_same_however_they_are_laid_out(folder: StudyFolder) -> None:
+    text = folder.space.read_text().replace("mlp(ratio = 1 | 2 | 3)", "mlp(ratio=1|2) | mlp( # why\n ratio=  4)")
+    folder.space.write_text(text)
+    [labels] = [found.labels for found in load_space(folder).decisions if found.path == "s2.channel"]
+    assert labels == ("mlp(ratio = 1 | 2)", "mlp(ratio = 4)")
+
+
+@pytest.mark.parametrize("where", ["file", "arch", "behind another"])
+def test_a_let_that_only_require_reads_is_of_the_space(where: str, folder: StudyFolder) -> None:
+    text = folder.space.read_text().replace("  budget", "  require s1.depth <= s2.depth <= most\n  budget")
+    if where == "arch":
+        text = text.replace("arch base {", "arch base {\n  let most = 4")
+    else:
+        let = "let most = 4" if where == "file" else "let four = 4\nlet most = four"
+        text = text.replace("\nspace tiny", f"\n{let}\nspace tiny")
+    assert "= 4\n" in text
+    before = _hash(folder, text)
+    assert before == _hash(folder, text.replace("most = 4", "most =  4"))
+    assert before != _hash(folder, text.replace("= 4\n", "= 3\n"))
+
+
 def test_the_hash_is_of_the_meaning(folder: StudyFolder) -> None:
     found = load_space(folder)
     assert space_hash(found) == space_hash(archdsl.load(folder.space, name="tiny"))
