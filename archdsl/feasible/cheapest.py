@@ -104,6 +104,17 @@ def _unreachable(structure: Structure, budget: Budget, nearest: Extreme, report:
 
 def apart(structure: Structure) -> Diagnostic:
     """That each budget can be kept, but not all by one point."""
+    return _together(structure, f"no point of `{structure.space.name}` keeps all budgets together", "each alone can be kept")
+
+
+def narrow(structure: Structure, tries: int) -> Diagnostic:
+    """That many points were drawn near the budgets, and none kept all of them."""
+    message = f"no point of `{structure.space.name}` was found that keeps all budgets together"
+    return _together(structure, message, f"each alone can be kept; none of {tries:_} points drawn near them keeps all")
+
+
+def _together(structure: Structure, message: str, label: str) -> Diagnostic:
+    """What is said of all budgets, with what each quantity reaches."""
     space = structure.space
     first, *others = space.budgets
     reach = []
@@ -114,9 +125,9 @@ def apart(structure: Structure) -> Diagnostic:
             reach.append(Note(f"{bound.quantity}{where} goes from {least.count:_} to {most.count:_}"))
     return Diagnostic(
         "budget-unreachable",
-        f"no point of `{space.name}` keeps all budgets together",
+        message,
         first.span,
-        "each alone can be kept",
+        label,
         notes=(*(Note("with this one", other.span) for other in others), *reach),
         help="widen one of the budgets, or open more decisions",
     )

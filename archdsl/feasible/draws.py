@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archdsl.feasible.cheapest import narrow
 from archdsl.feasible.structure import Assignment
 from archdsl.feasible.sums import Part, Sums
 from archdsl.feasible.trace import Answer, Key
+from archdsl.feasible.window import Window
+from archdsl.source.diagnostic import SpecError
 from archdsl.source.record import dataclass
 
 if TYPE_CHECKING:
     from archdsl.feasible.sums import Real, Whole
+
+
+# draws that may miss the window one after the other: some seconds
+_TRIES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +37,9 @@ class Path:
 class Draws:
     """Draws paths whose sum in cells may lie in the window: each such path is as likely as any other."""
 
-    def __init__(self, sums: Sums) -> None:
+    def __init__(self, sums: Sums, window: Window) -> None:
         self.sums = sums
+        self.window = window
         self.layers = sums.layers
         totals, counts = sums.totals()
         self.totals = totals.tolist()
@@ -39,6 +47,20 @@ class Draws:
 
     def __bool__(self) -> bool:
         return bool(self.totals)
+
+    def inside(self, random: Random) -> dict[Key, Answer]:
+        """What a path inside the window decides, each as likely as any other.
+
+        Raises
+        ------
+        SpecError: none of very many draws was inside: what may fit is a vanishing share of what comes near.
+        """
+        for _ in range(_TRIES):
+            path = self.uniform(random)
+            # a cell on the edge of the window has some that lie outside: drawing again keeps the rest equally likely
+            if self.window.holds(path.costs):
+                return path.point
+        raise SpecError([narrow(self.sums.structure, _TRIES)])
 
     def uniform(self, random: Random) -> Path:
         """A path, each as likely as any other."""

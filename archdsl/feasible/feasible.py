@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from archdsl.feasible.sums import Sums
 
 
+# points that are counted one by one where their sums cannot be held
+_ENUMERATED = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """How many points fit, between `lower` and `upper`; of `built` that can be built and keep `require`, and `points` in all.
@@ -67,15 +71,16 @@ class Feasible:
     def count(self) -> Count:
         """How many points fit: exact for up to a million points, and beyond that as far as the sums can be held."""
         lower, upper = self._sums.counted()
-        return Count(lower, upper, self.structure.paths(), self.space.points)
+        built = self.structure.paths()
+        if lower < upper and built <= _ENUMERATED:
+            from archdsl.feasible.enumeration import counted
+
+            lower = upper = counted(self.structure, self.window)
+        return Count(lower, upper, built, self.space.points)
 
     def draw(self, random: Random) -> Drawn:
         """A feasible point, each as likely as any other."""
-        while True:
-            path = self._draws.uniform(random)
-            # a cell on the edge of the window has some that lie outside: drawing again keeps the rest equally likely
-            if self.window.holds(path.costs):
-                return self._drawn(path.point)
+        return self._drawn(self._draws.inside(random))
 
     def near(self, wanted: Mapping[str, str], random: Random) -> Drawn:
         """A feasible point that has what is wanted, by path and label, as far as that goes; what is not named is drawn.
@@ -116,7 +121,7 @@ class Feasible:
     def _draws(self) -> Draws:
         from archdsl.feasible.draws import Draws
 
-        return Draws(self._sums)
+        return Draws(self._sums, self.window)
 
     @cached_property
     def _coarse(self) -> Nearest:

@@ -27,7 +27,7 @@ class Nearest:
         self.structure = structure
         self.window = window
         self.fine = fine
-        self.draws = Draws(coarse_sums(structure, window))
+        self.draws = Draws(coarse_sums(structure, window), window)
         sums = self.draws.sums
         self._amounts = np.array(sums.amounts(np.array(self.draws.totals, np.int64)), np.int64).T
         self._steps = {decision.key: _steps(decision) for decision in structure.space.decisions}
@@ -36,7 +36,7 @@ class Nearest:
         """A feasible point with what `point` has, as far as that goes. `costs` are those of the point, if it can be built."""
         wanted: dict[Key, Mapping[Answer, float]] = {key: self._steps[key][value] for key, value in point.items()}
         known = distances(self.draws, wanted)
-        for _ in range(_TRIES):
+        for _ in range(_TRIES if self.draws else 0):
             best: tuple[float, Mapping[Key, Answer]] | None = None
             for total in self._totals(costs, random):
                 away, path = self.draws.near(total, random, known)
@@ -44,11 +44,7 @@ class Nearest:
                     best = away, path.point
             if best is not None:
                 return best[1]
-        while True:
-            # cells on the edge may hide that there is nothing in them
-            path = self.fine.uniform(random)
-            if self.window.holds(path.costs):
-                return path.point
+        return self.fine.inside(random)
 
     def _totals(self, costs: Sequence[int] | None, random: Random) -> list[int]:
         """The whole sum nearest to that of the point, and some others by how many points have them."""

@@ -7,7 +7,9 @@ to a number of cells, and what the rounding hides is known, so that a budget lie
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import inf
+from operator import mul
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -29,6 +31,8 @@ _MANY = 20_000_000
 _LARGE = 10**10
 # cells between the least and the most of a quantity, at first
 _COARSEST = 128
+# numbers of all quantities together
+_LONGEST = 2**62
 # whole numbers up to here are counted exactly
 _EXACT = 2.0**53
 
@@ -44,7 +48,7 @@ class Part:
 
 
 class TooMany(Exception):
-    """More sums than can be held; `layer` is where."""
+    """More sums than can be held, or too long ones."""
 
 
 class Sums:
@@ -95,16 +99,15 @@ class Sums:
                 self.left_least = self.left_least + rest.min(axis=0)
                 self.left_most = self.left_most + rest.max(axis=0)
                 reach = reach + ((every - least) // self.cells).max(axis=0)
-        self.exact = bool((self.left_least == self.left_most).all())
         self._limit(reach)
         # one number for all quantities together: the first varies fastest. Two of them added, or one taken from another,
         # stay apart in each quantity
         self.width = 2 * self.top + 2
-        self.strides = np.ones(number, np.int64)
-        for place in range(1, number):
-            self.strides[place] = self.strides[place - 1] * self.width[place - 1]
-        if number and float(self.strides[-1]) * float(self.width[-1]) > 2.0**62:
+        # counted in whole numbers of any size: what does not fit 64 bits must not wrap around
+        strides = list(accumulate((int(width) for width in self.width), mul, initial=1))
+        if strides.pop() > _LONGEST:
             raise TooMany
+        self.strides = np.array(strides, np.int64)
         self.moves = [[(table - least) // self.cells for table in tables] for tables, least in zip(costs, base, strict=True)]
         self.shifts = [[(moves @ self.strides).tolist() for moves in tables] for tables in self.moves]
         self.parts = [
@@ -254,7 +257,15 @@ def sums_of(structure: Structure, window: Window) -> Sums:
     except TooMany:
         pass
     resolution = _COARSEST
-    found = Sums(structure, window, _cells(structure, window, resolution))
+    found = None
+    while found is None:
+        try:
+            found = Sums(structure, window, _cells(structure, window, resolution))
+        except TooMany:
+            # many quantities take many bits: with one cell each they always fit
+            if resolution == 1:
+                raise
+            resolution //= 2
     # twice as fine makes up to four times as many
     while found.held * 4 <= _SUMS:
         resolution *= 2

@@ -19,8 +19,9 @@ from archdsl.source.text import Span
 
 Point = Mapping[DomainKey, int | Fraction]
 
-# what a space cannot leave open: the counts of two points would not be counts of one thing, or their graphs differ
-_FIXED = ("input", "classes", "from", "logits")
+# what a space cannot leave open: the counts of two points would not be counts of one thing, their graphs would differ, or
+# they would be one network
+_FIXED = ("input", "classes", "from", "logits", "preprocess")
 
 
 @dataclass(frozen=True, slots=True)

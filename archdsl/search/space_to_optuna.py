@@ -61,18 +61,12 @@ def _places(space: Space, params: Mapping[str, object]) -> Iterator[tuple[Decisi
 
 def _distribution(decision: Decision) -> BaseDistribution:
     if not decision.is_range:
-        return CategoricalDistribution(_choices(decision))
+        return CategoricalDistribution(decision.labels)
     values = decision.values
     step = values[1] - values[0] if len(values) > 1 else 1
     if all(isinstance(value, int) for value in values):
         return IntDistribution(int(values[0]), int(values[-1]), step=int(step))
     return FloatDistribution(float(values[0]), float(values[-1]), step=float(step))
-
-
-def _choices(decision: Decision) -> tuple[str, ...]:
-    """The labels; where two are written alike, with their places."""
-    labels = decision.labels
-    return tuple(label if labels.count(label) == 1 else f"{label} ({place + 1})" for place, label in enumerate(labels))
 
 
 def _value(space: Space, decision: Decision, point: Drawn) -> int | Fraction:
@@ -85,7 +79,7 @@ def _of_base(space: Space, decision: Decision) -> int | Fraction:
 
 def _param(decision: Decision, value: int | Fraction) -> Param:
     if not decision.is_range:
-        return _choices(decision)[decision.values.index(value)]
+        return decision.label(value)
     whole = all(isinstance(each, int) for each in decision.values)
     return int(value) if whole else float(value)
 

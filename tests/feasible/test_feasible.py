@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 import archdsl
 from archdsl.feasible import Feasible
+from archdsl.feasible.enumeration import counted
 from archdsl.feasible.sums import Sums
+from archdsl.feasible.window import Window
 from archdsl.ir.rules import counted as by_rules
+from archdsl.schema.units import Size
 from tests.feasible.support import Reading, every_point, space_of
 
 # each opens one thing; together they read each other in most of the ways there are
@@ -50,9 +53,9 @@ def held_against_all(lines: str, gate: str, *, tries: int = 30) -> None:
     assert count.built == len(every_point(space, budgets=False))
     for point in list(truth.values())[:20]:
         assert feasible.keeps(point)
-        for bound, counted in feasible.counts(point).items():
+        for bound, number in feasible.counts(point).items():
             wanted = bound.quantity, bound.rule
-            assert counted == by_rules(space.network(point, at=bound.at), [wanted])[wanted]
+            assert number == by_rules(space.network(point, at=bound.at), [wanted])[wanted]
     random = Random(0)
     for _ in range(tries):
         anywhere = {d.path: random.choice(d.labels) for d in space.decisions}
@@ -268,3 +271,44 @@ def test_a_budget_without_a_size_is_about_the_input_of_the_space() -> None:
     space = space_of("stage s1 { depth = 1 | 2 }\nbudget flops <= 400K\nbudget flops >= 1 at 64x64")
     kept = [point for point in every_point(space, budgets=False).values() if Feasible(space).keeps(point)]
     assert kept and all(space.keeps_budgets(point) for point in kept)
+
+
+@pytest.mark.parametrize("sizes", [("16x16", "32x32", "48x48"), ("16x16", "32x32", "48x48", "64x64", "96x96")])
+def test_budgets_at_many_sizes_are_counted_exactly(sizes: tuple[str, ...]) -> None:
+    opened = "let width = 8..24 step 4\nstage s1 { depth = 1..4, channel = mlp(ratio = 1..4) }\nstage s2 { depth = 1..4 }\n"
+    whole = space_of(opened)
+    named = [point.named for point in every_point(whole, budgets=False).values()]
+    middle = whole.point(named[len(named) // 2])
+    budgets = "budget params <= 30K"
+    for size in sizes:
+        at = Size(*map(int, size.split("x")))
+        count = by_rules(whole.network(middle, at=at), [("flops", "fvcore")])["flops", "fvcore"]
+        budgets += f"\nbudget flops <= {count} at {size}"
+    space = space_of(opened + budgets)
+    feasible = Feasible(space)
+    points = [space.point(labels) for labels in named]
+    kept = [point for point in points if space.keeps_budgets(point)]
+    count = feasible.count()
+    assert count.lower == count.upper == len(kept)
+    assert 0 < len(kept) < len(points)
+    drawn = {str(feasible.draw(Random(seed))) for seed in range(60)}
+    assert len(drawn) > 30
+    assert drawn <= {str(point) for point in kept}
+    assert counted(feasible.structure, feasible.window) == len(kept)
+
+
+def test_a_window_that_nothing_was_found_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archdsl.feasible.draws._TRIES", 50)
+    space = space_of("let width = 8..24 step 4\nstage s1 { depth = 1..6 }\nstage s2 { depth = 1..6 }\nbudget flops <= 500_001")
+    feasible = Feasible(space)
+    # as if the cells that come near hid that there is nothing in them
+    feasible.draw(Random(0))
+    monkeypatch.setattr(feasible._draws, "window", Window((None,), (1,)))
+    monkeypatch.setattr(feasible, "window", Window((None,), (1,)))
+    with pytest.raises(archdsl.SpecError) as caught:
+        feasible.draw(Random(0))
+    (found,) = caught.value.diagnostics
+    assert found.slug == "budget-unreachable"
+    assert found.label == "each alone can be kept; none of 50 points drawn near them keeps all"
+    with pytest.raises(archdsl.SpecError, match="budget-unreachable"):
+        feasible.near({"s1.depth": "6"}, Random(0))

@@ -35,15 +35,6 @@ def test_each_decision_has_one_distribution(feasible: Feasible) -> None:
     assert list(found) == [decision.path for decision in feasible.space.decisions]
 
 
-def test_alternatives_that_are_written_alike_stay_apart() -> None:
-    space = space_of("stage s1 { token = attention(head_dim = 4) | attention(head_dim = 4) }")
-    (entry,) = distributions(space).values()
-    assert isinstance(entry, CategoricalDistribution)
-    assert len(set(entry.choices)) == 2
-    for choice in entry.choices:
-        assert to_params(space, to_point(space, {"s1.token": choice})) == {"s1.token": choice}
-
-
 def test_points_are_parameters_and_back(feasible: Feasible) -> None:
     random = Random(0)
     for _ in range(50):
