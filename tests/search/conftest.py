@@ -25,6 +25,7 @@ def postgres() -> Iterator[Postgres]:
 def inside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Specs are evaluated in this process."""
     monkeypatch.setattr("archdsl.search.trial_loop.Evaluator", Inside)
+    monkeypatch.setattr("archdsl.search.estimate.Evaluator", Inside)
 
 
 @pytest.fixture

@@ -132,11 +132,11 @@ class Quick:
 class Inside:
     """Evaluates in this process, which spares the start of another one."""
 
-    def __init__(self, order: Mapping[str, Any], time_limit: float | None, *, idle: Callable[[], None]) -> None:
+    def __init__(self, order: Mapping[str, Any], time_limit: float | None, *, idle: Callable[[], None] = lambda: None) -> None:
         self._order = order
         self._objectives = [registry.make(name, settings) for name, settings in order["objectives"]]
 
-    def evaluate(self, job: Mapping[str, Any], step: evaluator.Step) -> dict[str, Any]:
+    def evaluate(self, job: Mapping[str, Any], step: evaluator.Step = lambda number, value: True) -> dict[str, Any]:
         def told(number: int, value: float) -> None:
             if not step(number, value):
                 raise Pruned

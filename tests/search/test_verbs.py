@@ -14,7 +14,7 @@ import pytest
 
 import archdsl
 from archdsl.cli.main import main
-from tests.search.studies import write_study
+from tests.search.studies import Inside, write_study
 
 ROOT = Path(__file__).parents[2]
 Captured = pytest.CaptureFixture[str]
@@ -165,10 +165,41 @@ def test_a_dry_run_writes_nothing(study: Path, capsys: Captured, tmp_path: Path)
     assert not (tmp_path / "target").exists()
 
 
-def test_a_dry_run_of_a_base_that_cannot_be_measured(trouble: Path, tmp_path: Path, capsys: Captured) -> None:
-    study = write_study(tmp_path / "s", objectives="maximize trouble", settings="objectives:\n  trouble:\n    mode: raise\n")
+@pytest.mark.parametrize(
+    ("mode", "limit", "said"),
+    [
+        ("raise", "none", "trouble raised ValueError: there are no data"),
+        ("hang", "0.5", "it took longer than the time limit of 0.5 s, and was stopped"),
+    ],
+)
+def test_a_dry_run_of_a_base_that_cannot_be_measured(
+    mode: str, limit: str, said: str, trouble: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    settings = f"time_limit: {limit}\nobjectives:\n  trouble:\n    mode: {mode}\n"
+    study = write_study(tmp_path / "s", objectives="maximize trouble", settings=settings)
     assert search("run", study, "--dry-run") == 1
-    assert "not measured: trouble raised ValueError: there are no data" in capsys.readouterr().out
+    assert f"not measured: {said}" in capsys.readouterr().out
+
+
+def test_a_dry_run_measures_as_a_worker_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    seen: list[tuple[int, float | None]] = []
+
+    class Seen(Inside):
+        def __init__(self, order: dict[str, Any], time_limit: float | None) -> None:
+            super().__init__(order, time_limit)
+            seen.append((order["threads"], time_limit))
+
+    monkeypatch.setattr("archdsl.search.estimate.Evaluator", Seen)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    # over its budget the base takes as long
+    study = write_study(tmp_path / "s", budget="13K", settings="time_limit: 9\n")
+    for workers, threads, times in ((1, 0, 1), (2, 4, 2), (20, 1, 8)):
+        assert search("run", study, "--dry-run", "--json", "--trials", 40, "--workers", workers) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert seen.pop() == (threads, 9)
+        assert found["base"]["error"] is None
+        assert found["seconds"] == pytest.approx(40 / times * sum(found["base"]["seconds"].values()))
 
 
 def test_every_spec_is_seen(inside: None, tmp_path: Path, capsys: Captured) -> None:

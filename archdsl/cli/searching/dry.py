@@ -17,7 +17,7 @@ def told(plan: Plan, found: Estimate) -> str:
     from archdsl.report.written import exact
 
     settings, count = plan.settings, found.count
-    total = settings.trials * found.trial / settings.workers
+    total = duration(found.study(settings))
     fit = number(count.lower) if count.exact else f"{number(count.lower)} to {number(count.upper)}"
     least = share(count.lower, count.points)
     of = least if count.exact else f"{least} to {share(count.upper, count.points)}"
@@ -29,7 +29,7 @@ def told(plan: Plan, found: Estimate) -> str:
         *(f"         {name} {value:.6g}" for name, value in found.values.items()),
         *([f"         not measured: {found.error}"] if found.error else []),
         "trial    " + ", ".join(f"{name} {precise(seconds)}" for name, seconds in found.seconds.items()),
-        f"study    {settings.trials:_} trials x {precise(found.trial)}{workers}: {duration(total)}, as the base takes on "
+        f"study    {settings.trials:_} trials x {precise(found.trial)}{workers}: {total}, as the base takes on "
         f"{settings.device}; drawing and storage aside",
         f"sampler  {plan.lock.sampler}, seed {settings.seed}",
         f"writes   {', '.join(written(plan))}",
@@ -55,7 +55,7 @@ def document(plan: Plan, found: Estimate) -> dict[str, Any]:
         },
         "trials": settings.trials,
         "workers": settings.workers,
-        "seconds": settings.trials * found.trial / settings.workers,
+        "seconds": found.study(settings),
         "sampler": plan.lock.sampler,
         "seed": settings.seed,
         "device": settings.device,
