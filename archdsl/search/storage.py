@@ -1,4 +1,4 @@
-"""Where the trials of a study are kept: SQLite in its folder, a journal, or any database that Optuna takes."""
+"""Where the trials of a study are kept: SQLite in its folder, a journal, or a database that SQLAlchemy opens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,10 @@ def open_storage(
     ------
     SpecError: `wrong-storage`, `damaged-study`, `study-format`, `unwritable-study`, `storage-gone`.
     """
-    where = shown(storage, database)
+    return _opened(storage, database, shown(storage, database), waiting)
+
+
+def _opened(storage: str | None, database: Path, where: str, waiting: Callable[[str], None]) -> PatientStorage:
     with _told(where):
         if storage is None:
             return _sqlite(database, where, waiting)
@@ -130,19 +133,27 @@ def open_storage(
 
 @contextmanager
 def reading_storage(storage: str | None, database: Path) -> Iterator[PatientStorage]:
-    """The storage of a study to look at, read from a copy where its folder cannot be written. Raises as `open_storage`."""
-    if storage is not None or os.access(database.parent, os.W_OK):
-        found = open_storage(storage, database)
-        try:
-            yield found
-        finally:
-            found.close()
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        for suffix in ("", "-wal"):
-            with suppress(FileNotFoundError):
-                shutil.copyfile(f"{database}{suffix}", Path(folder, f"{database.name}{suffix}"))
-        yield open_storage(None, Path(folder, database.name))
+    """The storage of a study to look at, read from a copy where its file cannot be written. Raises as `open_storage`."""
+    file = file_of(storage, database)
+    with ExitStack() as ending:
+        where = shown(storage, database)
+        if file is not None and file.is_file() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+            copy = Path(ending.enter_context(tempfile.TemporaryDirectory()), file.name)
+            _copy(file, copy, where)
+            storage, database = (None, copy) if storage is None else (_of_file(storage, copy), database)
+        found = _opened(storage, database, where, lambda reason: None)
+        ending.callback(found.close)
+        yield found
+
+
+def _copy(file: Path, copy: Path, where: str) -> None:
+    """Copy a storage that is a file, with what SQLite keeps beside it."""
+    try:
+        shutil.copyfile(file, copy)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(f"{file}-wal", f"{copy}-wal")
+    except OSError as error:
+        raise wrong_storage(where, (error.strerror or str(error)).lower(), "give the right to read it") from error
 
 
 @contextmanager
@@ -190,7 +201,7 @@ def _set_up(storage: RDBStorage) -> None:
 
 def _database(url: str, where: str, waiting: Callable[[str], None]) -> PatientStorage:
     from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
     try:
         found = make_url(url)
@@ -198,9 +209,21 @@ def _database(url: str, where: str, waiting: Callable[[str], None]) -> PatientSt
         raise wrong_storage(where, "this is no URL of a database") from None
     if "@" in (found.host or ""):
         raise wrong_storage(where, "an `@` ends the password", "write `%40` for each `@` in a user or a password")
+    try:
+        found.get_dialect()
+    except NoSuchModuleError:
+        reason = f"SQLAlchemy knows no database `{found.drivername}`"
+        raise wrong_storage(
+            where, reason, "take SQLite, PostgreSQL, MySQL or a journal; other databases need a package"
+        ) from None
     if found.get_backend_name() == "sqlite":
+        plain = "`sqlite:///PATH` is all that is taken"
         if not found.database or found.database == ":memory:":
-            raise wrong_storage(where, "a study is kept in a file")
+            raise wrong_storage(where, "a study is kept in a file", plain)
+        if found.database.startswith("file:") or found.query:
+            raise wrong_storage(where, "it has more than the path of a file", plain)
+        if found.get_driver_name() != "pysqlite":
+            raise wrong_storage(where, f"SQLite is not opened by `{found.get_driver_name()}`", plain)
         return _sqlite(Path(found.database), where, waiting)
     holder = PatientStorage(None, where, waiting=waiting)
     # a server that restarts is waited for, also at the very beginning

@@ -140,13 +140,28 @@ def test_damage_of_a_journal(line: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["trials.txt", "postgresql", "://", "nonsense://a/b", "sqlite://", "journal:", "oracle+nothing://a:pass@b/c"]
+    ("text", "said"),
+    [
+        ("trials.txt", "it is no URL"),
+        ("postgresql", "it is no URL"),
+        ("://", "this is no URL of a database"),
+        ("nonsense://a/b", "SQLAlchemy knows no database `nonsense`"),
+        ("redis://localhost", "SQLAlchemy knows no database `redis`"),
+        ("oracle+nothing://a:pass@b/c", "SQLAlchemy knows no database `oracle+nothing`"),
+        ("sqlite://", "a study is kept in a file"),
+        ("sqlite:///:memory:", "a study is kept in a file"),
+        ("sqlite:///{}/a.db?timeout=5", "it has more than the path of a file"),
+        ("sqlite:///file:{}/a.db?uri=true", "it has more than the path of a file"),
+        ("journal:", "a journal is a file"),
+    ],
 )
-def test_no_storage(text: str, tmp_path: Path) -> None:
+def test_no_storage(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        open_storage(text, tmp_path / "study.db")
+        open_storage(text.format(tmp_path), tmp_path / "study.db")
     assert _slug(caught) == "wrong-storage"
+    assert said in str(caught.value)
     assert "pass@" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 class Away(InMemoryStorage):
@@ -215,13 +230,16 @@ def test_a_full_disk_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.Monke
     assert _slug(caught) == "unwritable-study"
 
 
-def test_a_look_at_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = tmp_path / "study.db"
-    storage = open_storage(None, database)
-    _study(storage)
+@pytest.mark.parametrize("text", [None, "sqlite:///{}/other.db", "{}/a.journal", "journal:{}/b"])
+def test_a_look_at_a_folder_that_cannot_be_written(text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, database = text and text.format(tmp_path), tmp_path / "study.db"
+    storage = open_storage(name, database)
+    storage.create_new_trial(_study(storage))
+    storage.close()
     access = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path and access(path, mode))
-    before = {path.name for path in tmp_path.iterdir()}
-    with reading_storage(None, database) as found:
-        assert found.get_study_id_from_name("s") == 1
-    assert {path.name for path in tmp_path.iterdir()} == before
+    monkeypatch.setattr(os, "access", lambda path, mode: tmp_path not in (path, path.parent) and access(path, mode))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    with reading_storage(name, database) as found:
+        assert found.get_n_trials(found.get_study_id_from_name("s")) == 1
+        assert found.where == shown(name, database)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
