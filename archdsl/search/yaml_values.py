@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingType
@@ -12,10 +11,13 @@ from archdsl.lang.yaml_twin_nodes import Mapping, Node, Scalar
 
 Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | dict[str, Value] | None"
 
-_WHOLE = re.compile(r"[-+]?[0-9][0-9_]*\Z")
-_NUMBER = re.compile(r"[-+]?([0-9][0-9_]*)?\.?[0-9]+([eE][-+]?[0-9]+)?\Z|[-+]?[0-9]+\.\Z")
+# Python makes no whole number of thousands of digits
+_WHOLE = re.compile(r"(?=.{1,999}\Z)[-+]?[0-9]+(_[0-9]+)*\Z")
+_NUMBER = re.compile(r"[-+]?([0-9]+(_[0-9]+)*)?\.?[0-9]+([eE][-+]?[0-9]+)?\Z|[-+]?[0-9]+\.\Z")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "none": None, "null": None, "~": None, "": None}
-_SAFE = re.compile(r"[A-Za-z/@][A-Za-z0-9_./@+=() -]*(?<! )\Z")
+# brackets would be those of a call, which a list or a map on one line may not cut
+_SAFE = re.compile(r"[A-Za-z/][A-Za-z0-9_./@+= -]*(?<! )\Z")
+_ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
 
 def value_of(node: Node) -> Value:
@@ -61,5 +63,13 @@ def _scalar(value: object) -> str:
         return {None: "none", True: "true", False: "false"}[value]
     if not isinstance(value, str):
         return repr(value)
-    # JSON's quotes are YAML's, too
-    return value if _SAFE.match(value) and value not in _WORDS else json.dumps(value)
+    return value if _SAFE.match(value) and value not in _WORDS else f'"{"".join(map(_character, value))}"'
+
+
+def _character(char: str) -> str:
+    """A character between quotes: as it is, unless YAML has no place for it, or another meaning."""
+    if char in _ESCAPED:
+        return _ESCAPED[char]
+    if char.isprintable():
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"

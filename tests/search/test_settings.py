@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from archdsl.lang.yaml_twin_nodes import compose
 from archdsl.search.settings import Settings
@@ -97,8 +99,43 @@ def test_values_are_read_as_they_are_written() -> None:
         "l": {"m": {}, "n": {"o": "é\n\t\"'"}},
         "p q": "1e5",
     }
+    assert _back(values) == values
+
+
+def _back(values: dict[str, object]) -> object:
+    """What is read of what is written."""
     report = Report()
     node, _ = compose(Source("x", text_of(values)), report)
     assert node is not None
-    assert value_of(node) == values
     assert not report.diagnostics
+    return value_of(node)
+
+
+# signs that mean something to YAML, and characters that it has no place for
+TEXTS = st.text(
+    st.one_of(st.sampled_from("@&*!|>%`'\"{}[](),:#?=~-. \t\n\x00\x7f\x85\u2028\ud800\ufeff\uffff😀a1/_"), st.characters())
+)
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXTS)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=4).map(tuple), st.dictionaries(TEXTS, inner, max_size=4)),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=3))
+@example({"data": "/data/😀"})
+@example({"data": "@x", "@x": {"a": "f(x", "b": "@"}})
+@example({"data": "/data/\udc80"})
+def test_any_values_are_read_as_they_are_written(values: dict[str, object]) -> None:
+    found = _back(values)
+    assert found == values
+    # 1 is no 1.0, and no truth value
+    assert repr(found) == repr(values)
+
+
+@pytest.mark.parametrize("text", ["1__0", "1_", "9" * 5000, "1_.5"])
+def test_what_looks_like_a_number_and_is_none(text: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="is a whole number from"):
+        _read(tmp_path, f"trials: {text}\n")
