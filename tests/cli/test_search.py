@@ -216,6 +216,16 @@ def test_a_front_and_failures(tmp_path: Path) -> None:
     assert watch.interrupted
 
 
+def test_a_spec_is_on_the_front_once(tmp_path: Path) -> None:
+    watch, _, _ = watched(tmp_path, "minimize params", "maximize zen_score")
+    watch(STARTED)
+    for index, size, score in ((0, 5.0, 1.0), (1, 6.0, 2.0), (2, 5.0, 1.0), (3, 5.0, 1.0)):
+        same = None if index < 2 else 0
+        found = trial(index, values={"params": size, "zen_score": score}, hash=str(size), same_as=same)
+        watch(Finished(found))
+    assert "4 of 20 trials, 2 on the front, the newest trial 1 " in watch.line()
+
+
 def test_earlier_trials_count(tmp_path: Path) -> None:
     watch, _, _ = watched(tmp_path)
     watch.known([trial(0, values={"params": 7.0}), trial(1, state="failed")])

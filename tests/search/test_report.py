@@ -156,6 +156,19 @@ def test_of_many_trials_the_charts_draw_some(history: History, monkeypatch: pyte
     assert indices == sorted(set(indices))
     assert {row.index for row in rows} <= set(indices)
     assert len(indices) == max(15, len(rows) + 1)
+    many = len([trial for trial in history.trials if trial.state == "done"])
+    assert f"The charts draw {len(indices)} of {many} trials" in Read(page(history, None, Path("winners"), beside=())).words
+
+
+def test_a_front_of_more_trials_than_are_drawn(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "DRAWN", 3)
+    trials = tuple(
+        replace(found, state="done", error=None, values={"zen_score": float(index), "latency": float(index)})
+        for index, found in enumerate(history.trials)
+    )
+    front = replace(history, trials=trials, base=trials[0])
+    found = chart_data(front, standing(front, ()), {})["trials"]
+    assert [entry["index"] for entry in found] == [trial.index for trial in trials]
 
 
 def test_what_is_no_finite_number_is_not_drawn(history: History) -> None:

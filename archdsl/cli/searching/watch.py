@@ -30,6 +30,7 @@ class Watch:
         # the trials that no other is better than, by how they stand
         self._front: dict[int, tuple[float, ...]] = {}
         self._shares: dict[int, str] = {}
+        self._hashes: set[str] = set()
         self.interrupted = self.exhausted = False
         # why it ended, where there is more to say than that it did
         self.ending = ""
@@ -114,8 +115,10 @@ class Watch:
         """Put a trial on the front, where it belongs there."""
         from archdsl.search.pareto import nondominated, turned
 
-        if any(objective.name not in trial.values for objective in self._objectives):
+        # a spec stands on the front once, however many trials are of it
+        if trial.hash in self._hashes or any(objective.name not in trial.values for objective in self._objectives):
             return
+        self._hashes.add(trial.hash)
         values = tuple(trial.values[objective.name] for objective in self._objectives)
         self._front[trial.index] = values
         rows = turned(list(self._front.values()), [objective.direction for objective in self._objectives])

@@ -62,7 +62,7 @@ def drawn(history: History, always: set[int]) -> list[Trial]:
     if len(trials) <= DRAWN:
         return trials
     rest = [trial for trial in trials if trial.index not in always]
-    some = max(1, DRAWN - (len(trials) - len(rest)))
+    some = min(len(rest), max(1, DRAWN - (len(trials) - len(rest))))
     kept = {rest[len(rest) * at // some].index for at in range(some)} | always
     return [trial for trial in trials if trial.index in kept]
 

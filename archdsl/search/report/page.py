@@ -14,7 +14,7 @@ from archdsl.report.table import Table
 from archdsl.search import results
 from archdsl.search.pareto import comparable
 from archdsl.search.published import Published, published
-from archdsl.search.report.data import DRAWN, chart_data, embedded
+from archdsl.search.report.data import chart_data, drawn, embedded
 from archdsl.search.report.importance import FEW, importance
 from archdsl.search.standing import Row, standing, table, verdict
 from archdsl.search.winners import Winner, winner, winning
@@ -137,8 +137,9 @@ def _table(history: History, rows: Sequence[Row], specs: Sequence[Winner]) -> st
     body = f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     notes = "".join(f"<p class='quiet'>{_text(note.replace('`', ''))}</p>" for note in results.notes(history, rows))
     many = len(comparable(history))
-    if many > DRAWN:
-        notes += f'<p class="quiet">The charts draw {DRAWN:,} of {many:,} trials; the table and the counts are of all.</p>'
+    few = len(drawn(history, {row.index for row in rows if row.index is not None}))
+    if many > few:
+        notes += f'<p class="quiet">The charts draw {few:,} of {many:,} trials; the table and the counts are of all.</p>'
     return f'<div class="scroll" tabindex="0" role="region" aria-label="Table of specs">{body}</div>{notes}'
 
 
