@@ -25,6 +25,12 @@ def study_exists(where: str, done: int) -> SpecError:
     return SpecError([Diagnostic("study-exists", f"`{where}` was begun: {told}", help=help)])
 
 
+def study_elsewhere(where: str, storage: str) -> SpecError:
+    """A run would begin a study that was begun in a storage which is not asked."""
+    help = f"`archdsl search resume {where}` goes on with it; a run from the start needs another folder: `-o DIR`"
+    return SpecError([Diagnostic("study-exists", f"`{where}` was begun: its trials are in `{storage}`", help=help)])
+
+
 def results_exist(where: str, done: int) -> SpecError:
     """A run would write over what a study found whose trials are elsewhere, such as one that is packaged."""
     message = f"`{where}` holds what {_trials(done)} found, though not the trials themselves"

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Literal
 
 from archdsl.search import lock as locks
 from archdsl.search.folder import StudyFolder
 from archdsl.search.ledger import WORKER, Ledger
 from archdsl.search.lock import Lock
-from archdsl.search.problems import never_begun, no_objective, not_a_study, results_exist, study_exists
+from archdsl.search.problems import never_begun, no_objective, not_a_study, results_exist, study_elsewhere, study_exists
 from archdsl.search.settings import Settings, bad_setting
 from archdsl.search.storage import file_of, kept, open_storage, placed, reading_storage, shown
 from archdsl.search.trials import History, Trial, trial_of
@@ -89,6 +89,9 @@ def plan(folder: StudyFolder, change: Callable[[Settings], Settings] = lambda fo
     now = _lock_of(spec, settings, folder)
     if old is not None and not anew:
         old.refuse_changes(folder, now)
+    elif old is not None and replace(now, study=old.study, versions=old.versions) == old:
+        # a beginning that was cut off is begun again under its name
+        now = replace(now, study=old.study)
     return Plan(folder=folder, spec=spec, settings=settings, lock=now if anew or old is None else old, old=old)
 
 
@@ -150,13 +153,11 @@ def _lock_of(spec: Spec, settings: Settings, folder: StudyFolder) -> Lock:
     directions = {objective.name: objective.direction for objective in space.objectives}
     objectives = {name: dict(given) for name, given in settings.objectives.items() if given}
     sampler = chosen_sampler(settings.sampler, objectives=len(directions), trials=settings.trials)
-    found = locks.space_hash(spec)
-    told = f"{found} {settings.seed} {sampler} {sorted(objectives.items())}"
     return Lock(
-        # several studies of a space may share a database
-        study=f"{spec.name}-{sha256(told.encode()).hexdigest()[:8]}",
+        # several studies of a space may share a database, equal ones among them
+        study=f"{spec.name}-{token_hex(6)}",
         space=spec.name,
-        space_hash=found,
+        space_hash=locks.space_hash(spec),
         seed=settings.seed,
         sampler=sampler,
         trials=settings.trials,
@@ -235,7 +236,7 @@ def open_study(
 
     Parameters
     ----------
-    how: `begin` a new one; `go on` with one that was begun, or begin it; `join` one that somebody runs.
+    how: `begin` a new one; `go on` with one that was begun; `join` one that somebody runs.
     trials: how many are wanted from now on, where that is said.
 
     Raises
@@ -252,19 +253,17 @@ def open_study(
             raise results_exist(folder.name, results)
     storage = open_storage(settings.storage, folder.database, waiting=waiting)
     with quiet():
-        study_id = _study_id(storage, lock.study)
-        if how == "begin":
-            _refuse_begun(storage, found)
-        elif study_id is None:
-            if results := _results(folder):
-                raise never_begun(folder.path, results)
-            begins = f"`archdsl search run {folder.name}` begins it"
-            raise not_a_study(folder.path, "its storage has no such study", begins)
-        if study_id is None:
-            study_id = _create(storage, found)
-        # a lock promises that there is a study in the storage
-        if how == "begin" or found.old is None:
-            lock.write(folder)
+        if how != "begin":
+            found_id = _study_id(storage, lock.study)
+            if found_id is None:
+                if results := _results(folder):
+                    raise never_begun(folder.path, results)
+                begins = f"`archdsl search run {folder.name}` begins it"
+                raise not_a_study(folder.path, "its storage has no such study", begins)
+            study_id = found_id
+        else:
+            # a lock promises that there is a study in the storage
+            study_id = _begin(storage, found)
         if how != "join":
             _prepare(storage, study_id, found)
     study = Study(found, storage, study_id, lock.notes(locks.versions()))
@@ -283,22 +282,52 @@ def _study_id(storage: PatientStorage, name: str) -> int | None:
         return None
 
 
-def _refuse_begun(storage: PatientStorage, found: Plan) -> None:
+def _begin(storage: PatientStorage, found: Plan) -> int:
+    """Make the study of a folder, and write its lock. Raises `SpecError` `study-exists` where it was begun."""
+    folder, old = found.folder, found.old
+    _refuse_elsewhere(found)
+    with storage.guard:
+        if Lock.read(folder) != old:
+            # somebody was faster
+            raise study_exists(folder.name, 0)
+        for name in {found.lock.study, old.study if old else found.lock.study}:
+            _refuse_begun(storage, name, folder)
+        if results := _results(folder):
+            raise results_exist(folder.name, results)
+        study_id = _study_id(storage, found.lock.study)
+        if study_id is None:
+            study_id = _create(storage, found)
+        found.lock.write(folder)
+    return study_id
+
+
+def _refuse_begun(storage: PatientStorage, name: str, folder: StudyFolder) -> None:
     """Raise `SpecError` `study-exists` where a study has trials, or somebody works on its first one."""
     from archdsl.search.lease import is_dead
 
-    folder = found.folder
-    for name in {found.lock.study, found.old.study if found.old else found.lock.study}:
-        study_id = _study_id(storage, name)
-        if study_id is None:
-            continue
-        ledger = Ledger(storage, study_id)
-        ledger.sync()
-        running = [frozen for frozen in ledger.open.values() if frozen.state.name == "RUNNING"]
-        if ledger.finished or any(not is_dead(frozen.user_attrs.get(WORKER, "")) for frozen in running):
-            raise study_exists(folder.name, len(ledger.finished))
-    if results := _results(folder):
-        raise results_exist(folder.name, results)
+    study_id = _study_id(storage, name)
+    if study_id is None:
+        return
+    ledger = Ledger(storage, study_id)
+    ledger.sync()
+    running = [frozen for frozen in ledger.open.values() if frozen.state.name == "RUNNING"]
+    if ledger.finished or any(not is_dead(frozen.user_attrs.get(WORKER, "")) for frozen in running):
+        raise study_exists(folder.name, len(ledger.finished))
+
+
+def _refuse_elsewhere(found: Plan) -> None:
+    """Raise `SpecError` `study-exists` where the study of the lock has trials in another storage, or may have some."""
+    folder, old = found.folder, found.old
+    if old is None or old.storage == found.lock.storage:
+        return
+    before = placed(old.storage, folder.path) if old.storage is not None else None
+    file = file_of(before, folder.database)
+    if file is None:
+        # one asks no server that is not named, which may want a password
+        raise study_elsewhere(folder.name, shown(before, folder.database))
+    if file.exists():
+        with reading_storage(before, folder.database) as opened:
+            _refuse_begun(opened, old.study, folder)
 
 
 def _results(folder: StudyFolder) -> int:
