@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.ir.rules import counted
 from archdsl.report.table import Table
+from archdsl.search.figures import duration
 from archdsl.search.pareto import comparable
 from archdsl.search.published import Published, published
 from archdsl.search.standing import Row, standing, table, verdict
@@ -179,14 +180,6 @@ def _chosen(history: History, lock: Lock | None) -> Iterator[tuple[str, str]]:
         if entry.name == "trials":
             value = history.total
         yield entry.name, str(value)
-
-
-def duration(seconds: float) -> str:
-    """A time in the unit that fits it."""
-    for unit, size in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
 
 
 def again(history: History) -> str:

@@ -15,8 +15,9 @@ from archdsl.cli.console import Console
 from archdsl.cli.main import main
 from archdsl.cli.searching.count import number, share
 from archdsl.cli.searching.run import SAMPLERS
-from archdsl.cli.searching.watch import Watch, document, duration, rate
+from archdsl.cli.searching.watch import Watch, document, rate
 from archdsl.search.events import Finished, Running, Started, Stopped, Stopping, Waiting
+from archdsl.search.figures import duration
 from archdsl.search.trials import Trial
 
 Captured = pytest.CaptureFixture[str]
@@ -200,7 +201,7 @@ def test_a_line_for_each_tenth(tmp_path: Path) -> None:
     assert len(lines) == 11
     assert lines[5].startswith("10 of 20 trials, best params 894 in trial 6 (params 89 %), ")
     assert out.getvalue() == ""
-    assert (watch.seen, watch.failed, watch.interrupted) == (20, 0, False)
+    assert (watch.seen, watch.failed, watch.exhausted) == (20, 0, False)
 
 
 def test_a_front_and_failures(tmp_path: Path) -> None:
@@ -213,7 +214,6 @@ def test_a_front_and_failures(tmp_path: Path) -> None:
     watch(Stopped("interrupted", 4, 20))
     assert watch.line().startswith("4 of 20 trials, 2 on the front, the newest trial 1 (params 50 %), 1 failed, ")
     assert "trial 3: no luck\n" in err.getvalue()
-    assert watch.interrupted
 
 
 def test_a_spec_is_on_the_front_once(tmp_path: Path) -> None:
@@ -269,6 +269,6 @@ def test_how_fast_and_how_long() -> None:
     assert [rate(found) for found in (1234.5, 12.3, 1.0, 0.5, 0.01, 0.0001)] == [
         *("1234/s", "12/s", "1.0/s", "30/min", "36/h", "0.4/h"),
     ]
-    assert [duration(found) for found in (0.4, 99, 100, 5999, 6000, 172_700, 172_900)] == [
-        *("0 s", "99 s", "2 min", "100 min", "1.7 h", "48.0 h", "2.0 days"),
+    assert [duration(found) for found in (0.4, 9.96, 99, 100, 1200, 5999, 6000, 172_700, 172_900)] == [
+        *("0.4 s", "10 s", "99 s", "1.7 min", "20 min", "100 min", "1.7 h", "48 h", "2.0 days"),
     ]

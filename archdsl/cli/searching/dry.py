@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archdsl.cli.searching.count import number, share
-from archdsl.cli.searching.watch import duration, finite
+from archdsl.cli.searching.watch import finite
+from archdsl.search.figures import duration
 
 if TYPE_CHECKING:
     from archdsl.search.estimate import Estimate

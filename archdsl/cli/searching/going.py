@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archdsl.cli.console import DONE, INPUT_AT_FAULT, INTERRUPTED, Console
-from archdsl.cli.searching.watch import Watch, duration
+from archdsl.cli.searching.watch import Watch
+from archdsl.search.figures import duration
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from archdsl.search.figures import duration
+
 if TYPE_CHECKING:
     from archdsl.api import Spec
     from archdsl.cli.console import Console
@@ -31,8 +33,8 @@ class Watch:
         self._front: dict[int, tuple[float, ...]] = {}
         self._shares: dict[int, str] = {}
         self._hashes: set[str] = set()
-        self.interrupted = self.exhausted = False
-        # why it ended, where there is more to say than that it did
+        # whether there was nothing left to draw, and what is to be said of the end
+        self.exhausted = False
         self.ending = ""
 
     def __enter__(self) -> Watch:
@@ -77,8 +79,7 @@ class Watch:
         elif isinstance(event, events.Stopping):
             self._say("finishing what is running; interrupt once more to stop at once")
         elif isinstance(event, events.Stopped):
-            self.interrupted, self.exhausted = event.reason == "interrupted", event.reason == "exhausted"
-            self.ending = event.text
+            self.exhausted, self.ending = event.reason == "exhausted", event.text
 
     def _start(self, event: Started) -> None:
         self._total, self._done, self._before = event.total, event.done, event.done
@@ -192,12 +193,3 @@ def rate(per_second: float) -> str:
     """`3.1/s`, `12/min`, or `4.0/h`."""
     unit, seconds = next((found for found in (("s", 1), ("min", 60)) if per_second * found[1] >= 1), ("h", 3600))
     return f"{per_second * seconds:.{per_second * seconds < 10:d}f}/{unit}"
-
-
-def duration(seconds: float) -> str:
-    """`58 s`, `12 min`, `3.4 h`, `2.5 days`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
