@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archdsl.search.figures import COUNTED
+
 if TYPE_CHECKING:
     from archdsl.api import Spec
     from archdsl.ir.space import Objective
@@ -16,26 +18,26 @@ if TYPE_CHECKING:
     from archdsl.search.trials import History, Trial
 
 _BEFORE = ("index", "state")
-_COUNTS = ("params", "flops")
 _AFTER = ("hash", "seconds", "error")
 
 
 def columns(history: History) -> tuple[str, ...]:
     """The header, the same in every run over one space.
 
-    A decision or objective that is called as another column is `decision NAME` or `objective NAME`.
+    A decision or objective that is called as another column is `decision NAME` or `objective NAME`. A counted objective has
+    the column of its count.
     """
     decisions, objectives = _columns(history.space, history.objectives)
-    return (*_BEFORE, *decisions.values(), *_COUNTS, *objectives.values(), *_AFTER)
+    return (*_BEFORE, *decisions.values(), *COUNTED, *(objectives[name] for name in _measured(history)), *_AFTER)
 
 
 def _columns(space: Spec, objectives: Iterable[Objective]) -> tuple[dict[str, str], dict[str, str]]:
     """The columns of decisions by path, and those of objectives by name."""
-    taken = {*_BEFORE, *_COUNTS, *_AFTER}
+    taken = {*_BEFORE, *COUNTED, *_AFTER}
     decisions = {found.path: f"decision {found.path}" if found.path in taken else found.path for found in space.decisions}
     taken |= set(decisions.values())
     names = (objective.name for objective in objectives)
-    return decisions, {name: f"objective {name}" if name in taken else name for name in names}
+    return decisions, {name: f"objective {name}" if name in taken and name not in COUNTED else name for name in names}
 
 
 def history_csv(history: History) -> str:
@@ -105,13 +107,14 @@ def _trial(row: dict[str, str], spec: Spec) -> Trial:
     if state not in ("done", "pruned", "failed"):
         raise ValueError(f"there is no state `{state:.20}`")
     labels = {path: label for path, column in _columns(spec, space.objectives)[0].items() if (label := row[column])}
+    values = {name: float(row[column]) for name, column in _columns(spec, space.objectives)[1].items() if row[column]}
     seconds, index = float(row["seconds"]), int(row["index"])
     return Trial(
         index=index,
         number=index,
         state=state,  # type: ignore[arg-type]
         point=dict(space.point(labels).named) if labels else {},
-        values={name: float(row[column]) for name, column in _columns(spec, space.objectives)[1].items() if row[column]},
+        values=values if state == "done" else {},
         params=int(row["params"]),
         flops=int(row["flops"]),
         hash=row["hash"],
@@ -127,7 +130,7 @@ def _row(history: History, trial: Trial) -> list[str]:
         trial.state,
         *(trial.point.get(path, "") for path in _decisions(history)),
         *(str(trial.params), str(trial.flops)),
-        *(repr(trial.values[name]) if name in trial.values else "" for name in _objectives(history)),
+        *(repr(trial.values[name]) if name in trial.values else "" for name in _measured(history)),
         trial.hash,
         f"{sum(trial.seconds.values()):.3f}",
         " ".join((trial.error or "").split()),
@@ -138,5 +141,6 @@ def _decisions(history: History) -> tuple[str, ...]:
     return tuple(decision.path for decision in history.space.decisions)
 
 
-def _objectives(history: History) -> tuple[str, ...]:
-    return tuple(objective.name for objective in history.objectives)
+def _measured(history: History) -> tuple[str, ...]:
+    """The objectives with a column of their own."""
+    return tuple(objective.name for objective in history.objectives if objective.name not in COUNTED)

@@ -106,8 +106,8 @@ def verdict(history: History) -> str:
         many = len(history.trials)
         return f"No spec was measured: {many} trial{'s' * (many != 1)}, none done." if many else "No trial has ended yet."
     if base is None or set(base.values) < {o.name for o in objectives}:
-        why = "was not measured" if base is not None or _fits(history) else "is not within the budgets"
-        return f"{_leaders(history)} The base {why}, so nothing is said of it."
+        why = "was not measured" if base is not None or _fits(history) else "is not within the budgets, and was not measured"
+        return f"{_leaders(history)} The base {why}."
     return _of_one(history, base) if len(objectives) == 1 else _of_several(history, base)
 
 
@@ -117,13 +117,26 @@ def _fits(history: History) -> bool:
 
 
 def _leaders(history: History) -> str:
-    told = []
+    """The best of each objective, with how its counts stand to those of the base, which are known of any base."""
+    base = history.space
+    parts: list[str] = []
+    told: set[int] = set()
     for objective in history.objectives:
         best = ranked(history, objective.name)[0]
-        told.append(f"{shown(objective.name, best.values[objective.name])} ({winner_name(history, best)})")
-    parts = [f"best {o.name} {text}" for o, text in zip(history.objectives, told, strict=True)]
+        part = f"best {objective.name} {shown(objective.name, best.values[objective.name])} ({winner_name(history, best)})"
+        if best.index not in told:
+            part += f", with {_change(best.params, base.params, 'params')} and {_change(best.flops, base.flops, 'flops')}"
+            part += "" if told else " than the base"
+        told.add(best.index)
+        parts.append(part)
     joined = "; ".join(parts)
     return f"{joined[0].upper()}{joined[1:]}."
+
+
+def _change(now: int, was: int, what: str) -> str:
+    """`10.3 % fewer flops`; with one digit that counts where there is less than a tenth of a percent."""
+    share = 100 * abs(now - was) / max(1, was)
+    return f"{share:{'.1g' if 0 < share < 0.1 else '.1f'}} % {'more' if now > was else 'fewer'} {what}"
 
 
 def _of_one(history: History, base: Trial) -> str:

@@ -113,14 +113,34 @@ def test_words_for_several_objectives(history: History) -> None:
 
 
 def test_words_without_a_base_and_without_results(history: History) -> None:
-    assert "The base was not measured" in verdict(replace(history, base=None))
+    told = verdict(replace(history, base=None))
+    assert told.endswith(". The base was not measured.")
+    assert told.count(" than the base") == 1
     failed = replace(history.trials[0], state="failed", values={})
     assert "The base was not measured" in verdict(replace(history, base=failed, trials=(failed, *history.trials[1:])))
     assert verdict(replace(history, trials=())) == "No trial has ended yet."
     assert verdict(replace(history, trials=(failed,))) == "No spec was measured: 1 trial, none done."
     outside = study("biformer_nas", 2)
     assert outside.base is None
-    assert "The base is not within the budgets" in verdict(outside)
+    assert "The base is not within the budgets, and was not measured." in verdict(outside)
+
+
+def test_counts_beside_a_base_that_was_not_measured() -> None:
+    history = study("biformer_nas", 2)
+    params, flops = history.space.params, history.space.flops
+    assert (params, flops) == (13_142_760, 2_228_044_160)
+    found = tuple(
+        replace(history.trials[index], values={"zen_score": score, "params": float(of)}, params=of, flops=operations)
+        for index, (score, of, operations) in enumerate([(3.0, 10_404_456, 1_997_947_584), (2.0, params, flops + 10**6)])
+    )
+    assert verdict(replace(history, trials=found)) == (
+        "Best zen_score 3 (biformer_nas_000), with 20.8 % fewer params and 10.3 % fewer flops than the base; "
+        "best params 10_404_456 (biformer_nas_000). The base is not within the budgets, and was not measured."
+    )
+    second = replace(found[1], values={"zen_score": 2.0, "params": 1.0})
+    assert "best params 1 (biformer_nas_001), with 0.0 % fewer params and 0.04 % more flops. The base" in verdict(
+        replace(history, trials=(found[0], second))
+    )
 
 
 def test_failures_are_counted_by_reason() -> None:
