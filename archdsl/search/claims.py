@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archdsl.search.lease import Lease, Watch
-from archdsl.search.ledger import INDEX, OUTCOME, REPEATS, WORKER, Ledger
+from archdsl.search.ledger import INDEX, OUTCOME, REPEATS, RETRIES, WORKER, Ledger
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -160,7 +160,14 @@ class Claims:
             self._enqueue(index, next(self._ledger.attempts(index), None))
         return len(lost)
 
-    def _enqueue(self, index: int, dead: FrozenTrial | None) -> None:
+    def retry(self) -> int:
+        """Make trials that repeat the failed ones, each under its index; how many there were."""
+        failed = [frozen for _, frozen in sorted(self._ledger.finished.items()) if frozen.state.name == "FAIL"]
+        for frozen in failed:
+            self._enqueue(self._ledger.index(frozen.number), frozen, {RETRIES: frozen.number})
+        return len(failed)
+
+    def _enqueue(self, index: int, dead: FrozenTrial | None, noted: Mapping[str, Any] | None = None) -> None:
         system: dict[str, Any] = {}
         repeats = -1
         if dead is not None:
@@ -169,7 +176,8 @@ class Claims:
             if fixed:
                 # with what the sampler noted of it, such as its generation
                 system = {**dead.system_attrs, _FIXED: dict(fixed)}
-        self._storage.create_new_trial(self._study_id, _made("WAITING", {INDEX: index, REPEATS: repeats}, system))
+        attributes = {INDEX: index, REPEATS: repeats, **(noted or {})}
+        self._storage.create_new_trial(self._study_id, _made("WAITING", attributes, system))
 
 
 def enqueue_first(storage: BaseStorage, study_id: int, params: Mapping[str, Any]) -> None:

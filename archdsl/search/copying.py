@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.api import Spec
 from archdsl.search.folder import SPACES, StudyFolder
-from archdsl.search.problems import not_a_study
+from archdsl.search.problems import edited_since, not_a_study
 
 if TYPE_CHECKING:
     from archdsl.ir.library import LoadedFile
@@ -22,12 +22,20 @@ def copied(source: StudyFolder, space: Spec, target: Path) -> StudyFolder:
 
     Raises
     ------
-    SpecError: `not-a-study` where the folder holds something else by the name of such a file; `unwritable-study`.
+    SpecError: `not-a-study` where the folder holds something else by the name of such a file, or two files would get one name;
+        `study-changed` where the file of a space was edited since its study was begun; `unwritable-study`.
     """
     folder = StudyFolder(target)
-    texts = dict(_texts(source, space, target))
+    texts: dict[Path, str] = {}
+    for path, text in _texts(source, space, target):
+        if texts.setdefault(path, text) != text:
+            name = path.relative_to(target).as_posix()
+            reason = f"the space imports a file that is called `{name}`, as the copy of the space would be"
+            raise not_a_study(target, reason, "rename that file, or put the space into a `space.arch` of a folder")
     for path, text in texts.items():
         if path.exists() and not (path.is_file() and path.read_bytes() == text.encode()):
+            if source.file is not None and target == source.path:
+                raise edited_since(source.file, target, path.relative_to(target))
             reason = f"its `{path.relative_to(target).as_posix()}` is another than that of `{source.name}`"
             raise not_a_study(target, reason, "name a folder that is empty or not there yet, or leave `--output` out")
     for path, text in texts.items():

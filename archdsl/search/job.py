@@ -32,8 +32,17 @@ def job(plan: Plan, point: Drawn, digest: str) -> dict[str, Any]:
     return {"text": plan.spec.arch(point).canonical, "hash": digest, "budgets": budgets}
 
 
+def threads_of(plan: Plan) -> int:
+    """Threads of torch for an evaluation of a study: as many as when it was begun, as far as that was noted."""
+    return share_of_threads(plan.settings) if plan.lock.threads is None else plan.lock.threads
+
+
 def share_of_threads(settings: Settings) -> int:
-    """Threads of torch for each of the workers: their share of the cores, or 0 where that was said or there is but one."""
-    if settings.workers == 1 or "OMP_NUM_THREADS" in os.environ:
+    """Threads of torch for each of the workers: as the environment says, else a share of the cores; 0 for its own choice."""
+    if "OMP_NUM_THREADS" in os.environ:
+        # nested loops have a number each
+        first = os.environ["OMP_NUM_THREADS"].partition(",")[0].strip()
+        return int(first) if first.isascii() and first.isdecimal() else 0
+    if settings.workers == 1:
         return 0
     return max(1, (os.cpu_count() or 1) // settings.workers)

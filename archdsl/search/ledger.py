@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 # user attributes of a trial
 INDEX, REPEATS, WORKER, BEAT, OUTCOME = "index", "repeats", "worker", "beat", "outcome"
+# of one that repeats a failed trial, whose outcome counts no more: the number of that one
+RETRIES = "retries"
+# of one that lets an earlier one with its spec go first
+YIELDS = "yields"
 HASH, COUNTS, SECONDS, ERROR, SAME_AS = "hash", "counts", "seconds", "error", "same_as"
 
 # the outcome of a trial for which no spec was left
@@ -51,6 +55,8 @@ class Ledger:
         self.void: set[int] = set()
         self._index: list[int] = []
         self._fresh = 0
+        # numbers of failed trials that are tried again
+        self._retried: set[int] = set()
         # all trials before this one have ended and are known
         self._settled = 0
         self._ended: set[int] = set()
@@ -62,6 +68,8 @@ class Ledger:
             again = REPEATS in frozen.user_attrs
             self._index.append(int(frozen.user_attrs[INDEX]) if again else self._fresh)
             self._fresh += not again
+            if RETRIES in frozen.user_attrs:
+                self._forget(int(frozen.user_attrs[RETRIES]))
         ended: list[FrozenTrial] = []
         self.open = {}
         for frozen in trials[self._settled :]:
@@ -79,13 +87,23 @@ class Ledger:
         index = self._index[frozen.number]
         if frozen.user_attrs.get(OUTCOME) == EXHAUSTED:
             self.void.add(index)
-        if outcome(frozen) is None or index in self.finished:
+        if outcome(frozen) is None or index in self.finished or frozen.number in self._retried:
             return None
         self.finished[index] = frozen
         if (hash := frozen.user_attrs.get(HASH)) and SAME_AS not in frozen.user_attrs:
             self.by_hash.setdefault(hash, index)
         self.points.add(key_of(frozen.params))
         return index
+
+    def _forget(self, number: int) -> None:
+        """What came of a failed trial counts no more: it is tried again."""
+        self._retried.add(number)
+        index = self._index[number]
+        if index in self.finished and self.finished[index].number == number:
+            frozen = self.finished.pop(index)
+            hash = frozen.user_attrs.get(HASH, "")
+            if self.by_hash.get(hash) == index:
+                del self.by_hash[hash]
 
     def index(self, number: int) -> int:
         """The index of a trial that was read."""
@@ -111,10 +129,9 @@ class Ledger:
         """How many of the trials wanted have ended."""
         return sum(index < total for index in self.finished) if len(self.finished) > total else len(self.finished)
 
-    def others_with(self, hash: str, number: int) -> FrozenTrial | None:
-        """A trial that runs, has this spec, and came before the one with a number."""
-        same = (frozen for frozen in self.open.values() if frozen.user_attrs.get(HASH) == hash and frozen.number < number)
-        return next(same, None)
+    def others_with(self, hash: str, number: int) -> list[FrozenTrial]:
+        """The trials that run and have this spec, but for the one with a number."""
+        return [frozen for frozen in self.open.values() if frozen.user_attrs.get(HASH) == hash and frozen.number != number]
 
 
 def key_of(params: dict[str, object]) -> tuple[object, ...]:

@@ -14,6 +14,7 @@ from archdsl.lang import ast, fmt_pieces
 from archdsl.lang.yaml_twin_nodes import compose
 from archdsl.search.folder import StudyFolder
 from archdsl.search.problems import damaged, study_changed, study_format
+from archdsl.search.samplers import SAMPLERS
 from archdsl.search.yaml_values import Value, text_of, value_of
 from archdsl.source.diagnostic import Report, SpecError
 from archdsl.source.files import read_source
@@ -35,6 +36,7 @@ class Lock:
 
     `study` is its name in the storage; `storage` has no password in it; `trials` is how many were wanted at the beginning,
     which the sampler was chosen and set by. `device` and `time_limit` (seconds) are gone on with where nothing else is said.
+    `threads` of torch evaluate a spec: 0 for its own choice, None where an earlier version did not note it.
     """
 
     study: str
@@ -48,6 +50,7 @@ class Lock:
     storage: str | None
     device: str = "cpu"
     time_limit: float | None = None
+    threads: int | None = None
     versions: MappingType[str, str] = field(default_factory=dict)
     convention: str = CONVENTION
     format: int = FORMAT
@@ -75,6 +78,7 @@ class Lock:
             "storage": self.storage,
             "device": self.device,
             "time_limit": self.time_limit,
+            "threads": self.threads,
             "versions": dict(self.versions),
         }
 
@@ -149,6 +153,8 @@ def _of(found: dict[str, Any]) -> Lock:
     limit = found.get("time_limit")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
         raise KeyError("time_limit")
+    if found["sampler"] not in SAMPLERS or found["sampler"] == "auto":
+        raise KeyError("sampler")
     return Lock(
         study=text("study"),
         space=text("space"),
@@ -162,6 +168,7 @@ def _of(found: dict[str, Any]) -> Lock:
         storage=storage,
         device=text("device") if "device" in found else "cpu",
         time_limit=limit,
+        threads=whole("threads") if found.get("threads") is not None else None,
         versions={name: str(value) for name, value in (found.get("versions") or {}).items()},
     )
 

@@ -64,6 +64,16 @@ def study_changed(where: Path, what: str, was: str, now: str) -> SpecError:
     return SpecError([Diagnostic("study-changed", message, notes=(note,), help=help)])
 
 
+def edited_since(file: Path, folder: Path, copy: Path) -> SpecError:
+    """The file of a space, or one beside it, that is no longer what its study has."""
+    message = f"`{file.as_posix()}` was edited since its study was begun: `{(folder / copy).as_posix()}` is another"
+    help = (
+        f"`archdsl search run {file.as_posix()} -o DIR` begins another study; "
+        f"`archdsl search resume {folder.as_posix()}` goes on with the one that was begun"
+    )
+    return SpecError([Diagnostic("study-changed", message, help=help)])
+
+
 def damaged(where: str, reason: str) -> SpecError:
     """A history or a lock that cannot be read."""
     help = "put back a copy; without one, move it away and begin again: equal seeds draw equal specs"
@@ -96,7 +106,7 @@ def failing(count: int, reason: str) -> SpecError:
     """A study that only fails."""
     message = f"{count} trials failed one after the other, and the study was stopped"
     note = Note(f"the last: {_short(reason, 300)}")
-    help = "repair the objective, then `archdsl search resume` goes on with the next trial"
+    help = "repair the objective, then `archdsl search resume --retry-failed` repeats them, and goes on"
     return SpecError([Diagnostic("failing-trials", message, notes=(note,), help=help)])
 
 
@@ -109,6 +119,12 @@ def no_objective(name: str) -> SpecError:
 def no_evaluator(reason: str) -> SpecError:
     """The process that evaluates specs does not start."""
     message = "the process that evaluates specs does not start"
+    return SpecError([Diagnostic("no-evaluator", message, notes=(Note(_short(reason, 400)),), help="repair what it says")])
+
+
+def no_workers(reason: str) -> SpecError:
+    """The processes of a study do nothing but die."""
+    message = "the workers of the study die one after the other"
     return SpecError([Diagnostic("no-evaluator", message, notes=(Note(_short(reason, 400)),), help="repair what it says")])
 
 

@@ -163,6 +163,6 @@ class Proposer:
         hash = digest(network)
         self.making += time.perf_counter() - began
         same = self._ledger.by_hash.get(hash)
-        if same is None and (other := self._ledger.others_with(hash, own)):
-            same = self._ledger.index(other.number)
+        if same is None and (others := self._ledger.others_with(hash, own)):
+            same = self._ledger.index(others[0].number)
         return Proposal(params, point, network, hash, same)

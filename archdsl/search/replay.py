@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.search.evaluator import Evaluator
 from archdsl.search.folder import StudyFolder
-from archdsl.search.job import job, order, share_of_threads
+from archdsl.search.job import job, order, threads_of
 from archdsl.search.study import plan, read_study
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def replay(study: str | os.PathLike[str] | StudyFolder, index: int, *, storage: 
     if not trial.point or not trial.hash:
         raise ValueError(f"trial {index} has no spec: {trial.error or 'it failed before'}")
     found = plan(folder)
-    # with the threads that a worker had
-    orders = order(found, pruning=False, threads=share_of_threads(found.settings))
+    orders = order(found, pruning=False, threads=threads_of(found))
     evaluator = Evaluator(orders, found.settings.time_limit)
     try:
         result = evaluator.evaluate(job(found, found.space.point(trial.point), trial.hash))

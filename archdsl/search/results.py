@@ -53,7 +53,7 @@ def results(history: History, lock: Lock | None, *, beside: Sequence[Published] 
         f"## Budgets\n\n{budgets(history).markdown()}\n\n{_kept(history)}" if _budgets(history) else "",
         f"## Failures\n\n{failures(history).markdown()}" if failures(history).rows else "",
         f"## Settings\n\n{settings(history, lock).markdown()}",
-        f"## Again\n\n```sh\n{again(history)}\n```\n\n{_same(history)}",
+        f"## Again\n\n```sh\n{again(history, lock)}\n```\n\n{_same(history)}",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -173,7 +173,7 @@ def _chosen(history: History, lock: Lock | None) -> Iterator[tuple[str, str]]:
     for entry in fields(history.settings):
         value = getattr(history.settings, entry.name)
         # a storage may be the address of somebody's server
-        if entry.name in ("objectives", "places", "storage") or value is None:
+        if entry.name in ("objectives", "places", "storage", "written") or value is None:
             continue
         if entry.name == "sampler" and lock is not None and lock.sampler != value:
             value = f"{lock.sampler} (chosen by {value})"
@@ -182,15 +182,19 @@ def _chosen(history: History, lock: Lock | None) -> Iterator[tuple[str, str]]:
         yield entry.name, str(value)
 
 
-def again(history: History) -> str:
-    """The call that repeats the study, in its folder."""
+def again(history: History, lock: Lock | None) -> str:
+    """The calls that repeat the study, in its folder. The sampler goes by the trials that were wanted first."""
     given = history.settings
-    flags = [f"--trials {history.total}", f"--sampler {given.sampler}", f"--seed {given.seed}"]
+    first = lock.trials if lock is not None else history.total
+    flags = [f"--trials {first}", f"--sampler {given.sampler}", f"--seed {given.seed}"]
     if given.device != "cpu":
         flags.append(f"--device {given.device}")
     if given.workers != 1:
         flags.append(f"--workers {given.workers}")
-    return f"archdsl search run . -o ../again {' '.join(flags)}"
+    if given.time_limit is not None:
+        flags.append(f"--time-limit {given.time_limit:g}")
+    more = f"\narchdsl search resume ../again --trials {history.total}" if history.total != first else ""
+    return f"archdsl search run . -o ../again {' '.join(flags)}{more}"
 
 
 def _same(history: History) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from archdsl.search.device import check_device
@@ -11,7 +12,7 @@ from archdsl.search.events import Listener, Started, Stopped, Waiting, ignore
 from archdsl.search.folder import StudyFolder
 from archdsl.search.interrupts import Interrupted, Interrupts
 from archdsl.search.settings import Settings
-from archdsl.search.study import Opening, Plan, Study, open_study, plan, storage_shown
+from archdsl.search.study import Opening, Plan, Study, open_study, plan, retry, storage_shown
 from archdsl.search.trial_loop import FAILURES, TrialLoop
 from archdsl.search.trials import History
 
@@ -51,7 +52,7 @@ def run(
     ------
     SpecError: what is wrong with the folder, the space, the settings or the storage; `study-exists` for one that has trials.
     Interrupted: by Ctrl-C; all that was finished is saved.
-    ValueError: an argument is out of its bounds.
+    OutOfBounds: an argument is out of its bounds, a `ValueError`.
     """
 
     def change(found: Settings) -> Settings:
@@ -76,6 +77,7 @@ def resume(
     storage: str | None = None,
     device: str | None = None,
     time_limit: float | None = None,
+    retry_failed: bool = False,
     failures: int = FAILURES,
     on_event: Listener = ignore,
 ) -> History:
@@ -85,7 +87,8 @@ def resume(
 
     Parameters
     ----------
-    trials: how many are wanted in total from now on.
+    trials: how many are wanted in total from now on, no fewer than are done.
+    retry_failed: evaluate the specs of failed trials again; what comes of it is the outcome of the same trials.
     workers, storage, device, time_limit, failures, on_event: as `run` takes them.
 
     Raises
@@ -96,7 +99,7 @@ def resume(
     def change(found: Settings) -> Settings:
         return found.changed(trials=trials, workers=workers, storage=storage, device=device, time_limit=time_limit)
 
-    return _run(_folder(study), change, "go on", trials, on_event, failures)
+    return _run(_folder(study), change, "go on", trials, on_event, failures, retry_failed=retry_failed)
 
 
 def worker(
@@ -137,6 +140,8 @@ def _run(
     trials: int | None,
     on_event: Listener,
     failures: int,
+    *,
+    retry_failed: bool = False,
 ) -> History:
     found = plan(folder, change, anew=how == "begin")
     # a budget that nothing fits, data or a device that is not there, is said before anything is written
@@ -148,8 +153,15 @@ def _run(
         study = open_study(found, how, trials=trials, waiting=lambda reason: on_event(Waiting(reason)))
         try:
             study.ledger.sync()
+            if retry_failed:
+                retry(study)
             on_event(_started(found, study))
-            reason = _worked(study, how, on_event, interrupts, failures)
+            try:
+                reason = _worked(study, how, on_event, interrupts, failures)
+            except Exception:
+                if how != "join":
+                    _conclude_anyway(study)
+                raise
             history = study.history()
         finally:
             study.storage.close()
@@ -170,8 +182,16 @@ def _worked(study: Study, how: Opening, on_event: Listener, interrupts: Interrup
     return supervise(study, on_event, interrupts, failures=failures)
 
 
+def _conclude_anyway(study: Study) -> None:
+    """Write what was found before something went wrong, which is not hidden by what else does."""
+    with suppress(Exception):
+        history = study.history()
+        if history.trials:
+            conclude(study.plan.folder, history)
+
+
 def _started(found: Plan, study: Study) -> Started:
-    from archdsl.search.study import BASE_NOTE
+    from archdsl.search.beginning import BASE_NOTE
 
     noted = study.storage.get_study_user_attrs(study.study_id).get(BASE_NOTE)
     return Started(

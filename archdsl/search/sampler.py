@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, Literal, get_args
+from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
@@ -15,11 +15,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from archdsl.feasible import Feasible
 from archdsl.ir.points import Drawn
+from archdsl.search.samplers import SAMPLERS
 from archdsl.search.space_to_optuna import distributions, from_labels, to_labels, to_params
 from archdsl.source.suggest import did_you_mean
-
-SamplerName = Literal["auto", "random", "tpe", "nsga2", "gp"]
-SAMPLERS: tuple[str, ...] = get_args(SamplerName)
 
 # from so many trials on a front of several objectives is better bred than modelled
 _BRED = 1_000

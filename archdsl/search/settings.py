@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import NoReturn
 
 from archdsl.lang.yaml_twin_nodes import Mapping, Node, Scalar, compose
+from archdsl.search.samplers import SAMPLERS as SAMPLERS
 from archdsl.search.yaml_values import Value, value_of
 from archdsl.source.diagnostic import Report, SpecError
 from archdsl.source.files import read_source
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Source, Span
 
-SAMPLERS = ("auto", "random", "tpe", "nsga2", "gp")
 # seeds of torch and numpy go no further
 _SEED = 2**32 - 1
 _TRIALS = 1_000_000
 _WORKERS = 256
+
+
+class OutOfBounds(ValueError):
+    """What a call asks for is out of its bounds; the text says which they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,8 @@ class Settings:
 
     `time_limit` is in seconds for a trial (None: no limit). `storage` is None for SQLite in the folder, else as `open_storage`
     takes it. `objectives` has the fields of objectives that differ from their defaults.
-    `places` has where each of them stands in the file, by `objective` or `objective.field`.
+    `places` has where each of them stands in the file, by `objective` or `objective.field`; `written` the names of the settings
+    that the file has.
     """
 
     trials: int = 300
@@ -40,6 +45,7 @@ class Settings:
     storage: str | None = None
     objectives: MappingType[str, MappingType[str, Value]] = field(default_factory=dict)
     places: MappingType[str, Span] = field(default_factory=dict, compare=False, repr=False)
+    written: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     @staticmethod
     def read(path: Path, *, objectives: tuple[str, ...] = ()) -> Settings:
@@ -77,7 +83,7 @@ class Settings:
 
         Raises
         ------
-        ValueError: one is out of its bounds.
+        OutOfBounds: one is out of its bounds.
         """
         given = {
             "trials": trials,
@@ -90,7 +96,7 @@ class Settings:
         }
         for name, value in given.items():
             if value is not None and (wrong := _wrong(name, value)):
-                raise ValueError(f"`{name}` {wrong}, not {value!r}")
+                raise OutOfBounds(f"`{name}` {wrong}, not {value!r}")
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -129,7 +135,7 @@ class _Reader:
                 if name not in _NAMES:
                     self._unknown(key, _NAMES, "there is no setting")
                 found[name] = self._objectives(value) if name == "objectives" else self._plain(name, value)
-        return Settings(**found, places=self.places)  # type: ignore[arg-type]
+        return Settings(**found, places=self.places, written=frozenset(found))  # type: ignore[arg-type]
 
     def _plain(self, name: str, node: Node) -> Value:
         value = value_of(node)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Literal
 
 from archdsl.search import lock as locks
+from archdsl.search.beginning import BASE_NOTE, begin, id_of, prepare, results_of
 from archdsl.search.folder import StudyFolder
-from archdsl.search.ledger import WORKER, Ledger
+from archdsl.search.job import share_of_threads
+from archdsl.search.ledger import Ledger
 from archdsl.search.lock import Lock
-from archdsl.search.problems import never_begun, no_objective, not_a_study, results_exist, study_elsewhere, study_exists
-from archdsl.search.settings import Settings, bad_setting
+from archdsl.search.problems import never_begun, no_objective, not_a_study, results_exist
+from archdsl.search.settings import OutOfBounds, Settings, bad_setting
 from archdsl.search.storage import file_of, kept, open_storage, placed, reading_storage, shown
 from archdsl.search.trials import History, Trial, trial_of
 
@@ -31,19 +33,23 @@ if TYPE_CHECKING:
     from archdsl.search.patient import PatientStorage
 
 Opening = Literal["begin", "go on", "join"]
-# what a study notes of itself in the storage
-TOTAL, BASE_NOTE = "trials", "base"
+# noted in the storage of a study: how many trials are wanted
+TOTAL = "trials"
 
 
 @dataclass(kw_only=True)
 class Plan:
-    """A study as its folder has it, before its storage is asked. `old` is the lock that was there."""
+    """A study as its folder has it, before its storage is asked. `old` is the lock that was there.
+
+    `untaken` are settings of `study.yaml` that are not taken, as the study was begun with others: both as they may be told.
+    """
 
     folder: StudyFolder
     spec: Spec
     settings: Settings
     lock: Lock
     old: Lock | None
+    untaken: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def space(self) -> Space:
@@ -83,22 +89,27 @@ def plan(folder: StudyFolder, change: Callable[[Settings], Settings] = lambda fo
     if written.storage is not None:
         written = replace(written, storage=placed(written.storage, folder.path))
     old = Lock.read(folder)
-    settings = change(written if old is None or anew else _as_begun(written, old, folder))
+    begun = written if old is None or anew else _as_begun(written, old, folder)
+    settings = change(begun)
     if settings.storage is not None:
         settings = replace(settings, storage=placed(settings.storage, Path.cwd()))
+    # what a call says is taken
+    untaken = {name: told for name, told in _untaken(written, begun, folder) if getattr(settings, name) == getattr(begun, name)}
     now = _lock_of(spec, settings, folder)
     if old is not None and not anew:
         old.refuse_changes(folder, now)
     elif old is not None and replace(now, study=old.study, versions=old.versions) == old:
         # a beginning that was cut off is begun again under its name
         now = replace(now, study=old.study)
-    return Plan(folder=folder, spec=spec, settings=settings, lock=now if anew or old is None else old, old=old)
+    return Plan(folder=folder, spec=spec, settings=settings, lock=now if anew or old is None else old, old=old, untaken=untaken)
 
 
 def _as_begun(written: Settings, old: Lock, folder: StudyFolder) -> Settings:
     """The settings of a file, with what was chosen when the study was begun."""
     storage = written.storage
-    if old.storage is not None and (storage is None or kept(storage, folder.path) != old.storage):
+    if old.storage is None:
+        storage = None
+    elif storage is None or kept(storage, folder.path) != old.storage:
         # of an equal one the file may know the password
         storage = placed(old.storage, folder.path)
     return replace(
@@ -110,6 +121,19 @@ def _as_begun(written: Settings, old: Lock, folder: StudyFolder) -> Settings:
         time_limit=old.time_limit,
         storage=storage,
     )
+
+
+def _untaken(written: Settings, begun: Settings, folder: StudyFolder) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The settings of a file that differ from those that the study was begun with."""
+    for name in ("trials", "sampler", "seed", "device", "time_limit", "storage"):
+        was, now = getattr(written, name), getattr(begun, name)
+        if name not in written.written or was == now:
+            continue
+        if name == "sampler" and was == "auto":
+            # which stands for the one of the lock
+            continue
+        tell = partial(shown, database=folder.database) if name == "storage" else str
+        yield name, (tell(was), tell(now))
 
 
 def load_space(folder: StudyFolder) -> Spec:
@@ -166,6 +190,7 @@ def _lock_of(spec: Spec, settings: Settings, folder: StudyFolder) -> Lock:
         storage=kept(settings.storage, folder.path) if settings.storage is not None else None,
         device=settings.device,
         time_limit=settings.time_limit,
+        threads=share_of_threads(settings),
         versions=locks.versions(),
     )
 
@@ -173,8 +198,10 @@ def _lock_of(spec: Spec, settings: Settings, folder: StudyFolder) -> Lock:
 class Study:
     """A study that is open: its plan, its storage, and what is known of its trials."""
 
-    def __init__(self, plan: Plan, storage: PatientStorage, study_id: int, notes: tuple[str, ...] = ()) -> None:
-        self.plan, self.storage, self.study_id, self.notes = plan, storage, study_id, notes
+    def __init__(self, plan: Plan, storage: PatientStorage, study_id: int) -> None:
+        self.plan, self.storage, self.study_id = plan, storage, study_id
+        # what a reader may want to know
+        self.notes: tuple[str, ...] = ()
         self.ledger = Ledger(storage, study_id)
         self.total = plan.settings.trials
 
@@ -242,126 +269,69 @@ def open_study(
     Raises
     ------
     SpecError: `study-exists` for one that has trials, `not-a-study` for one that is not there; what is wrong with the storage.
+    OutOfBounds: fewer trials are wanted than are done.
     """
     folder, lock, settings = found.folder, found.lock, found.settings
     file = file_of(settings.storage, folder.database)
     if file is not None and not file.exists():
         # nothing is made where nothing is to be begun
         if how != "begin":
-            raise never_begun(folder.path, _results(folder))
-        if results := _results(folder):
+            raise never_begun(folder.path, results_of(folder))
+        if results := results_of(folder):
             raise results_exist(folder.name, results)
     storage = open_storage(settings.storage, folder.database, waiting=waiting)
     with quiet():
         if how != "begin":
-            found_id = _study_id(storage, lock.study)
+            found_id = id_of(storage, lock.study)
             if found_id is None:
-                if results := _results(folder):
+                if results := results_of(folder):
                     raise never_begun(folder.path, results)
                 begins = f"`archdsl search run {folder.name}` begins it"
                 raise not_a_study(folder.path, "its storage has no such study", begins)
             study_id = found_id
         else:
             # a lock promises that there is a study in the storage
-            study_id = _begin(storage, found)
+            study_id = begin(storage, found)
         if how != "join":
-            _prepare(storage, study_id, found)
-    study = Study(found, storage, study_id, lock.notes(locks.versions()))
+            prepare(storage, study_id, found)
+    study = Study(found, storage, study_id)
     noted = storage.get_study_user_attrs(study_id)
     wanted = trials if trials is not None else lock.trials
+    if trials is not None and how == "go on":
+        _refuse_fewer(storage, study_id, trials)
     if trials is not None or how == "begin" or TOTAL not in noted:
         storage.set_study_user_attr(study_id, TOTAL, wanted)
     study.read_total()
+    study.notes = (*lock.notes(locks.versions()), *_notes(found, study.total))
     return study
 
 
-def _study_id(storage: PatientStorage, name: str) -> int | None:
-    try:
-        return storage.get_study_id_from_name(name)
-    except KeyError:
-        return None
+def retry(study: Study) -> int:
+    """Have the failed trials of a study tried again, each under its index; how many there were."""
+    from archdsl.search.claims import Claims
+    from archdsl.search.lease import Lease
+    from archdsl.search.space_to_optuna import distributions
+
+    with quiet(), study.storage.guard, Lease(study.storage.inner) as lease:
+        study.ledger.sync()
+        names = frozenset(distributions(study.plan.space))
+        count = Claims(study.storage, study.study_id, study.ledger, lease, names).retry()
+        study.ledger.sync()
+    return count
 
 
-def _begin(storage: PatientStorage, found: Plan) -> int:
-    """Make the study of a folder, and write its lock. Raises `SpecError` `study-exists` where it was begun."""
-    folder, old = found.folder, found.old
-    _refuse_elsewhere(found)
-    with storage.guard:
-        if Lock.read(folder) != old:
-            # somebody was faster
-            raise study_exists(folder.name, 0)
-        for name in {found.lock.study, old.study if old else found.lock.study}:
-            _refuse_begun(storage, name, folder)
-        if results := _results(folder):
-            raise results_exist(folder.name, results)
-        study_id = _study_id(storage, found.lock.study)
-        if study_id is None:
-            study_id = _create(storage, found)
-        found.lock.write(folder)
-    return study_id
+def _notes(found: Plan, total: int) -> Iterator[str]:
+    for name, (was, now) in found.untaken.items():
+        now = str(total) if name == "trials" else now
+        if was != now:
+            yield f"study.yaml has `{name}: {was}`, which is not taken: the study goes on with {now}"
 
 
-def _refuse_begun(storage: PatientStorage, name: str, folder: StudyFolder) -> None:
-    """Raise `SpecError` `study-exists` where a study has trials, or somebody works on its first one."""
-    from archdsl.search.lease import is_dead
-
-    study_id = _study_id(storage, name)
-    if study_id is None:
-        return
+def _refuse_fewer(storage: PatientStorage, study_id: int, trials: int) -> None:
     ledger = Ledger(storage, study_id)
     ledger.sync()
-    running = [frozen for frozen in ledger.open.values() if frozen.state.name == "RUNNING"]
-    if ledger.finished or any(not is_dead(frozen.user_attrs.get(WORKER, "")) for frozen in running):
-        raise study_exists(folder.name, len(ledger.finished))
-
-
-def _refuse_elsewhere(found: Plan) -> None:
-    """Raise `SpecError` `study-exists` where the study of the lock has trials in another storage, or may have some."""
-    folder, old = found.folder, found.old
-    if old is None or old.storage == found.lock.storage:
-        return
-    before = placed(old.storage, folder.path) if old.storage is not None else None
-    file = file_of(before, folder.database)
-    if file is None:
-        # one asks no server that is not named, which may want a password
-        raise study_elsewhere(folder.name, shown(before, folder.database))
-    if file.exists():
-        with reading_storage(before, folder.database) as opened:
-            _refuse_begun(opened, old.study, folder)
-
-
-def _results(folder: StudyFolder) -> int:
-    """How many trials the table of what was found has."""
-    from archdsl.search.history_csv import rows
-
-    return len(rows(folder))
-
-
-def _create(storage: PatientStorage, found: Plan) -> int:
-    from optuna.exceptions import DuplicatedStudyError
-    from optuna.study import StudyDirection
-
-    directions = [StudyDirection[direction.upper()] for direction in found.lock.directions.values()]
-    try:
-        return storage.create_new_study(directions, found.lock.study)
-    except DuplicatedStudyError:
-        # somebody was faster
-        return storage.get_study_id_from_name(found.lock.study)
-
-
-def _prepare(storage: PatientStorage, study_id: int, found: Plan) -> None:
-    """Make the base the first trial of a study that has none, where it keeps the budgets."""
-    from archdsl.search.claims import enqueue_first
-    from archdsl.search.space_to_optuna import to_params
-
-    space = found.space
-    with storage.guard:
-        if storage.get_n_trials(study_id) or BASE_NOTE in storage.get_study_user_attrs(study_id):
-            return
-        if space.keeps_budgets(space.base_point):
-            enqueue_first(storage, study_id, to_params(space, space.point({})))
-        else:
-            storage.set_study_user_attr(study_id, BASE_NOTE, "the base is over a budget, and is not evaluated")
+    if trials < (done := len(ledger.finished)):
+        raise OutOfBounds(f"`trials` is {trials:_}, and {done:_} are done: it says how many there shall be in all")
 
 
 def read_study(study: str | os.PathLike[str] | StudyFolder, *, storage: str | None = None) -> History:
@@ -375,7 +345,7 @@ def read_study(study: str | os.PathLike[str] | StudyFolder, *, storage: str | No
     if file is not None and not file.exists():
         return _from_table(found)
     with reading_storage(where, folder.database) as opened, quiet():
-        study_id = _study_id(opened, found.lock.study)
+        study_id = id_of(opened, found.lock.study)
         return _from_table(found) if study_id is None else Study(found, opened, study_id).history()
 
 

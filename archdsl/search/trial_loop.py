@@ -11,9 +11,9 @@ from archdsl.search.claims import Claim, Claims
 from archdsl.search.evaluator import Evaluator
 from archdsl.search.events import Finished, Listener, Running, Stopping, Waiting
 from archdsl.search.interrupts import Interrupts
-from archdsl.search.job import job, order
+from archdsl.search.job import job, order, threads_of
 from archdsl.search.lease import Lease
-from archdsl.search.ledger import COUNTS, ERROR, EXHAUSTED, HASH, INDEX, OUTCOME, SAME_AS, SECONDS
+from archdsl.search.ledger import COUNTS, ERROR, EXHAUSTED, HASH, INDEX, OUTCOME, SAME_AS, SECONDS, YIELDS
 from archdsl.search.problems import failing
 from archdsl.search.proposal import Exhausted, Infeasible, Proposal, Proposer
 from archdsl.search.study import Study, quiet
@@ -35,7 +35,7 @@ class TrialLoop:
 
     Parameters
     ----------
-    threads: of torch in an evaluation; 0 for its own choice.
+    threads: of torch in an evaluation; 0 for its own choice, None for those of the study.
     failures: how many trials may fail one after the other.
     orderly: find out of each running trial whether its worker is alive, before any fresh one is begun.
     """
@@ -46,7 +46,7 @@ class TrialLoop:
         on_event: Listener,
         interrupts: Interrupts,
         *,
-        threads: int = 0,
+        threads: int | None = None,
         failures: int = FAILURES,
         orderly: bool = False,
     ) -> None:
@@ -59,6 +59,7 @@ class TrialLoop:
             from optuna.pruners import MedianPruner
 
             self._pruner = MedianPruner()
+        threads = threads_of(plan) if threads is None else threads
         orders = order(plan, pruning=self._pruner is not None, threads=threads)
         self.evaluator = Evaluator(orders, plan.settings.time_limit, idle=self._look)
         self.proposer = Proposer(
@@ -219,15 +220,25 @@ class TrialLoop:
         return {"params": found.params, "flops": found.flops}
 
     def _same(self, claims: Claims, claim: Claim, proposal: Proposal) -> int | None:
-        """The index of the trial that has this spec, after it has ended."""
+        """The index of the trial that has this spec, after it has ended; None where this one is to evaluate it.
+
+        Its hash was written before. So of two that drew a spec at the same moment, one at least sees the other: the later
+        one yields to the earlier, and the earlier waits for a later one that does not yield, as that has not seen it.
+        """
+        yields = False
         while True:
             self._news()
             found = self._ledger.by_hash.get(proposal.hash)
             if found is not None:
                 return found
-            if self._ledger.others_with(proposal.hash, claim.number) is None:
+            others = self._ledger.others_with(proposal.hash, claim.number)
+            if yields != any(other.number < claim.number for other in others):
+                yields = not yields
+                self._write(claim, YIELDS, yields)
+                # what others did before they saw it
+                continue
+            if not yields and all(other.user_attrs.get(YIELDS) for other in others):
                 return None
-            # the other one drew it at the same moment, and was first
             claims.reap()
             self._look()
             time.sleep(_LOOK_SECONDS)

@@ -16,9 +16,9 @@ from archdsl.search.claims import Claims
 from archdsl.search.events import Finished, Listener, Stopping, Waiting, ignore
 from archdsl.search.folder import StudyFolder
 from archdsl.search.interrupts import Interrupts
-from archdsl.search.job import share_of_threads
+from archdsl.search.job import threads_of
 from archdsl.search.lease import Lease
-from archdsl.search.problems import no_evaluator
+from archdsl.search.problems import no_workers
 from archdsl.search.study import Study, quiet
 from archdsl.source.diagnostic import Diagnostic, Note, SpecError
 
@@ -103,7 +103,7 @@ def supervise(study: Study, on_event: Listener, interrupts: Interrupts, *, failu
         "device": settings.device,
         "time_limit": settings.time_limit,
         "failures": failures,
-        "threads": share_of_threads(settings),
+        "threads": threads_of(study.plan),
     }
     found = [_Process(order) for _ in range(settings.workers)]
     try:
@@ -137,7 +137,7 @@ def _watch(study: Study, on_event: Listener, interrupts: Interrupts, running: li
                 if not last or "end" not in last:
                     deaths += 1
                     if deaths > _DEATHS:
-                        raise no_evaluator(process.words())
+                        raise no_workers(process.words())
                     on_event(Waiting(process.words()))
                     if not stopping:
                         running.append(_Process(order))

@@ -73,7 +73,7 @@ def test_of_two_that_begin_at_once_one_is_refused(tmp_path: Path) -> None:
 def test_a_beginning_that_was_cut_off_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = StudyFolder(write_study(tmp_path / "study"))
     with monkeypatch.context() as patch:
-        patch.setattr(studies, "_prepare", lambda *given: (_ for _ in ()).throw(OSError))
+        patch.setattr(studies, "prepare", lambda *given: (_ for _ in ()).throw(OSError))
         with pytest.raises(OSError):
             open_study(plan(folder, anew=True), "begin")
     before = Lock.read(folder)

@@ -300,8 +300,10 @@ def test_more_trials_later(tmp_path: Path) -> None:
     search.run(study, trials=3)
     assert [trial.index for trial in search.resume(study, trials=5).trials] == [0, 1, 2, 3, 4]
     assert search.history(study).total == 5
-    # fewer than there are are enough
-    assert len(search.resume(study, trials=2).trials) == 5
+    with pytest.raises(ValueError, match="`trials` is 4, and 5 are done"):
+        search.resume(study, trials=4)
+    assert search.history(study).total == 5
+    assert len(search.resume(study, trials=5).trials) == 5
 
 
 class Stopping:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archdsl.cli.console import CallError, Console
 from archdsl.cli.searching.going import go
-from archdsl.cli.searching.study import add_storage, add_study, number_of, refuse_packaged, study_of
+from archdsl.cli.searching.study import add_storage, add_study, add_time_limit, number_of, refuse_packaged, seconds_of, study_of
 
 if TYPE_CHECKING:
     from archdsl.cli.searching.watch import Watch
@@ -18,6 +18,7 @@ HELP = "go on with a study where it stopped, by the same sequence of specs"
 EXAMPLES = (
     "archdsl search resume studies/mixers",
     "archdsl search resume studies/mixers --trials 600 --workers 4",
+    "archdsl search resume studies/mixers --time-limit 600 --retry-failed",
 )
 
 
@@ -27,13 +28,22 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--trials", metavar="N", help="how many there shall be in all (as many as before)")
     parser.add_argument("--workers", metavar="N", help="processes that evaluate (1, or what study.yaml says)")
     parser.add_argument("--device", metavar="D", help="where specs are evaluated (cpu, or what study.yaml says)")
+    add_time_limit(parser)
+    parser.add_argument("--retry-failed", action="store_true", help="evaluate the specs of failed trials again")
     add_storage(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object a line for each finished trial")
 
 
 def run(args: Namespace, console: Console) -> int:
     """Do it, and return the exit code."""
-    trials, workers = number_of(args, "trials", 1), number_of(args, "workers", 1)
+    asked: dict[str, Any] = {
+        "trials": number_of(args, "trials", 1),
+        "workers": number_of(args, "workers", 1),
+        "storage": args.storage,
+        "device": args.device,
+        "time_limit": seconds_of(args),
+        "retry_failed": args.retry_failed,
+    }
     refuse_packaged(args.study, "name the folder that `archdsl search run` made with `-o DIR`")
     study = study_of(args.study)
 
@@ -42,9 +52,11 @@ def run(args: Namespace, console: Console) -> int:
         from archdsl.search.study import read_study
 
         watch.known(read_study(study, storage=args.storage).trials)
-        return resume(study, trials=trials, workers=workers, storage=args.storage, device=args.device, on_event=watch)
+        return resume(study, on_event=watch, **asked)
+
+    from archdsl.search.settings import OutOfBounds
 
     try:
         return go(study, args, console, work)
-    except ValueError as error:
+    except OutOfBounds as error:
         raise CallError(str(error), "`archdsl search resume --help` tells what the options take") from error

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from archdsl.cli.console import DONE, INPUT_AT_FAULT, CallError, Console
 from archdsl.cli.searching.going import go
-from archdsl.cli.searching.study import add_study, number_of, output_of, refuse_packaged, study_of
+from archdsl.cli.searching.study import add_study, add_time_limit, number_of, output_of, refuse_packaged, seconds_of, study_of
+from archdsl.search.samplers import SAMPLERS
 
 if TYPE_CHECKING:
     from archdsl.cli.searching.watch import Watch
@@ -21,7 +22,6 @@ EXAMPLES = (
     "archdsl search run @biformer_nas --trials 100 --dry-run",
     "archdsl search run @mixer_small -o studies/mixers --sampler tpe --workers 4",
 )
-SAMPLERS = ("auto", "random", "tpe", "nsga2", "gp")
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -33,6 +33,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--workers", metavar="N", help="processes that evaluate (1)")
     parser.add_argument("--storage", metavar="URL", help="where trials are kept (SQLite in the folder of the study)")
     parser.add_argument("--device", metavar="D", help="where specs are evaluated: cpu, cuda, cuda:1, ... (cpu)")
+    add_time_limit(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="the folder of the study, made anew for a file or @NAME")
     parser.add_argument("--dry-run", action="store_true", help="measure the base once, say what it would cost, write nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line for each finished trial")
@@ -47,10 +48,13 @@ def run(args: Namespace, console: Console) -> int:
         "sampler": args.sampler,
         "storage": args.storage,
         "device": args.device,
+        "time_limit": seconds_of(args),
     }
     target = output_of(args, "the study is in the folder of its space, or for a file beside it")
     if target is None and not args.dry_run:
         refuse_packaged(args.study, "write `-o DIR`")
+    from archdsl.search.settings import OutOfBounds
+
     source = study_of(args.study)
     try:
         if args.dry_run:
@@ -62,7 +66,7 @@ def run(args: Namespace, console: Console) -> int:
 
             study = copied(source, load_space(source), target)
         return go(study, args, console, lambda watch: _begun(study, asked, watch))
-    except ValueError as error:
+    except OutOfBounds as error:
         # what is out of its bounds is told by whoever knows them
         raise CallError(str(error), "`archdsl search run --help` tells what the options take") from error
 

@@ -23,6 +23,11 @@ def add_storage(parser: ArgumentParser) -> None:
     parser.add_argument("--storage", metavar="URL", help="where the trials are, if not where the study says")
 
 
+def add_time_limit(parser: ArgumentParser) -> None:
+    """How long a trial may take."""
+    parser.add_argument("--time-limit", metavar="S", help="seconds after which a trial is stopped, and has failed (none)")
+
+
 def place_of(given: str) -> Path:
     """Where the study lies that a call names: a folder, or the file of a space.
 
@@ -66,6 +71,17 @@ def output_of(args: Namespace, otherwise: str) -> Path | None:
     if not args.output.strip():
         raise CallError("`--output` is empty", f"leave it out, and {otherwise}")
     return Path(args.output)
+
+
+def seconds_of(args: Namespace) -> float | None:
+    """What `--time-limit` says, if it is given."""
+    given = args.time_limit
+    if given is None:
+        return None
+    try:
+        return float(given)
+    except ValueError:
+        raise CallError(f"`--time-limit {given}` is no number of seconds", "write `--time-limit 600`, for example") from None
 
 
 def number_of(args: Namespace, option: str, least: int) -> int | None:

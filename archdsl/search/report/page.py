@@ -106,7 +106,7 @@ def _sections(
     if results.failures(history).rows:
         yield "failures", "Failures", _scrolled(results.failures(history), long={1})
     yield "settings", "Settings", _scrolled(results.settings(history, lock), long={1})
-    yield "again", "Again", f'<pre tabindex="0">{_text(results.again(history))}</pre>'
+    yield "again", "Again", f'<pre tabindex="0">{_text(results.again(history, lock))}</pre>'
 
 
 def _front() -> str:
