@@ -35,6 +35,9 @@ def copied(source: StudyFolder, space: Spec, target: Path) -> StudyFolder:
     for path, text in texts.items():
         if path.exists() and not (path.is_file() and path.read_bytes() == text.encode()):
             if source.file is not None and target == source.path:
+                if _is_space_of(folder, space):
+                    # comments and layout are no change
+                    return folder
                 raise edited_since(source.file, target, path.relative_to(target))
             reason = f"its `{path.relative_to(target).as_posix()}` is another than that of `{source.name}`"
             raise not_a_study(target, reason, "name a folder that is empty or not there yet, or leave `--output` out")
@@ -42,6 +45,18 @@ def copied(source: StudyFolder, space: Spec, target: Path) -> StudyFolder:
         if not path.exists():
             folder.write(path, text)
     return folder
+
+
+def _is_space_of(folder: StudyFolder, space: Spec) -> bool:
+    """Whether the copy of a space that a folder has means the same as the space now."""
+    from archdsl.search.lock import space_hash
+    from archdsl.search.study import load_space
+    from archdsl.source.diagnostic import SpecError
+
+    try:
+        return space_hash(load_space(folder)) == space_hash(space)
+    except SpecError:
+        return False
 
 
 def _texts(source: StudyFolder, space: Spec, target: Path) -> Iterator[tuple[Path, str]]:

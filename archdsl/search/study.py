@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Literal
@@ -132,8 +132,13 @@ def _untaken(written: Settings, begun: Settings, folder: StudyFolder) -> Iterato
         if name == "sampler" and was == "auto":
             # which stands for the one of the lock
             continue
-        tell = partial(shown, database=folder.database) if name == "storage" else str
-        yield name, (tell(was), tell(now))
+        yield name, (_as_told(name, was, folder), _as_told(name, now, folder))
+
+
+def _as_told(name: str, value: object, folder: StudyFolder) -> str:
+    if name == "storage":
+        return shown(None if value is None else str(value), folder.database)
+    return "none" if value is None else str(value)
 
 
 def load_space(folder: StudyFolder) -> Spec:

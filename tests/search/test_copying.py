@@ -29,7 +29,9 @@ def test_the_file_of_a_study_that_was_edited(tmp_path: Path) -> None:
     file = tmp_path / "wide.arch"
     file.write_text(_TEXT)
     found = run(file, trials=2)
-    file.write_text(f"# wider\n{_TEXT}")
+    file.write_text(f"# as wide\n{_TEXT}")
+    assert told(resume(file)) == told(found)
+    file.write_text(_TEXT.replace("1..4", "1..5"))
     for call in (run, resume):
         with pytest.raises(archdsl.SpecError) as caught:
             call(file)

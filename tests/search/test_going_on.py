@@ -47,7 +47,7 @@ def test_settings_that_are_not_taken_are_told(tmp_path: Path) -> None:
     assert _notes(heard) == (
         f"study.yaml has `trials: 4`{rest}2",
         f"study.yaml has `seed: 2`{rest}1",
-        f"study.yaml has `time_limit: 5`{rest}None",
+        f"study.yaml has `time_limit: 5`{rest}none",
         f"study.yaml has `storage: {study.as_posix()}/x.journal`{rest}{study.as_posix()}/study.db",
     )
     heard = []
