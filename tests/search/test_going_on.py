@@ -263,6 +263,18 @@ def test_retrying_by_the_command_line(trouble: Path, tmp_path: Path, capsys: Cap
     assert "0 of 2 trials done" in said
 
 
+def test_workers_that_only_die_are_what_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archdsl.search.workers._CODE", "import sys; print('no luck', file=sys.stderr); sys.exit(3)")
+    study = write_study(tmp_path / "study")
+    heard: list[events.Event] = []
+    with pytest.raises(archdsl.SpecError) as caught:
+        search.run(study, trials=2, workers=2, on_event=heard.append)
+    [found] = caught.value.diagnostics
+    assert (found.slug, found.message) == ("no-evaluator", "the workers of the study die one after the other")
+    assert found.notes[0].message == "a worker died with exit code 3: no luck"
+    assert sum(isinstance(event, events.Waiting) for event in heard) == 5
+
+
 # --- again ---
 
 
