@@ -130,7 +130,6 @@ def _watch(study: Study, on_event: Listener, interrupts: Interrupts, running: li
                     process.say({"stop": True})
             claims.reap()
             for process in [each for each in running if each.ended()]:
-                running.remove(process)
                 last = process.last
                 if last and "wrong" in last:
                     raise SpecError([_diagnostic(entry) for entry in last["wrong"]])
@@ -141,6 +140,8 @@ def _watch(study: Study, on_event: Listener, interrupts: Interrupts, running: li
                     on_event(Waiting(process.words()))
                     if not stopping:
                         running.append(_Process(order))
+                # one that is not put away here is so in the end
+                running.remove(process)
                 process.kill()
             if not running:
                 break
