@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from archdsl.feasible.structure import Group, Structure
 from archdsl.feasible.trace import Answer, Key
+from archdsl.feasible.window import window_of
 from archdsl.ir.counts import short
 from archdsl.ir.decisions import active
 from archdsl.ir.space import Budget, Space
@@ -50,7 +51,12 @@ def _leads(group: Group, bound: int, rest: int, after: int | None) -> bool:
 
 
 def check_reachable(structure: Structure, report: Report) -> None:
-    """Report each budget that is out of reach of every point, with the point that comes nearest."""
+    """Report budgets that exclude each other, or each that is out of reach of every point, with the one that comes nearest."""
+    window = window_of(structure)
+    for place, (least, most) in enumerate(zip(window.least, window.most, strict=True)):
+        if least is not None and most is not None and least > most:
+            _excluded(structure, place, report)
+            return
     for budget in structure.space.budgets:
         bound = structure.place(budget)
         nearest = extreme(structure, bound, min if budget.operator in ("<", "<=") else max)
@@ -59,6 +65,20 @@ def check_reachable(structure: Structure, report: Report) -> None:
             return
         if not budget.holds(nearest.count):
             _unreachable(structure, budget, nearest, report)
+
+
+def _excluded(structure: Structure, place: int, report: Report) -> None:
+    about = [budget for budget in structure.space.budgets if structure.place(budget) == place]
+    above = max((b for b in about if b.operator in (">", ">=")), key=lambda b: b.limit)
+    below = min((b for b in about if b.operator in ("<", "<=")), key=lambda b: b.limit)
+    report.error(
+        "budget-unreachable",
+        "two budgets exclude each other",
+        below.span,
+        f"no number is both {above.operator} {above.limit:_} and {below.operator} {below.limit:_}",
+        notes=[Note("with this one", above.span)],
+        help="exchange their bounds, or widen one of them",
+    )
 
 
 def _nothing(space: Space, report: Report) -> None:

@@ -78,8 +78,10 @@ class Feasible:
             lower = upper = counted(self.structure, self.window)
         return Count(lower, upper, built, self.space.points)
 
-    def draw(self, random: Random) -> Drawn:
-        """A feasible point, each as likely as any other."""
+    def draw(self, random: Random | int) -> Drawn:
+        """A feasible point, each as likely as any other. `random` is a `random.Random`, or a seed for one."""
+        if isinstance(random, int):
+            random = Random(random)
         return self._drawn(self._draws.inside(random))
 
     def near(self, wanted: Mapping[str, str], random: Random) -> Drawn:

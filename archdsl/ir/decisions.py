@@ -173,15 +173,16 @@ class _Finder:
         from archdsl.lang.fmt import format_expression
 
         labels = tuple(format_expression(option) for option in choice.options)
-        for index, label in enumerate(labels):
-            if label in labels[:index]:
+        first: dict[str, ast.Expr] = {}
+        for label, option in zip(labels, choice.options, strict=True):
+            if first.setdefault(label, option) is not option:
                 # a point is told by its labels: two alike could not be told apart
                 self.report.error(
                     "duplicate-alternative",
                     f"`{label}` stands twice among the alternatives",
-                    choice.options[index].span,
+                    option.span,
                     "the same again",
-                    notes=[Note("here first", choice.options[labels.index(label)].span)],
+                    notes=[Note("here first", first[label].span)],
                     help="leave one of them out",
                 )
         self._add(Decision(self._free(path), key, choice.span, tuple(range(len(labels))), labels, parent))
@@ -290,6 +291,14 @@ class _Finder:
             )
         self._reserve(count, span.span)
         numbers = [start + index * step for index in range(count)]
+        if numbers[-1] != stop:
+            self.report.warn(
+                "short-range",
+                "a range has both its ends, and the steps of this one pass over the second",
+                span.span,
+                f"the last value is {show_number(numbers[-1])}, not {show_number(stop)}",
+                help=f"write `{show_number(start)}..{show_number(numbers[-1])} step {show_number(step)}`, or another step",
+            )
         return tuple(number.numerator if number.denominator == 1 else number for number in numbers)
 
     def _literal(self, expr: ast.Expr) -> Fraction:

@@ -320,6 +320,13 @@ def packaged_specs() -> Path:
     return data_path("specs")
 
 
+def packaged_spaces() -> dict[str, Path]:
+    """The spaces of packaged studies, by the name of the study."""
+    from archdsl.resources import data_path
+
+    return {path.parent.name: path for path in sorted(data_path("search").glob("*/space.arch"))}
+
+
 def packaged_names() -> list[str]:
     """Names of the packaged specs, sorted."""
     return sorted(entry.stem for entry in specs_in(packaged_specs()) if entry.suffix == ".arch")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from archdsl.ir.library import Library, LoadedFile, packaged_names, specs_in
+from archdsl.ir.library import Library, LoadedFile, packaged_names, packaged_spaces, specs_in
 from archdsl.lang import ast
 from archdsl.source.diagnostic import Report, Reported
 from archdsl.source.suggest import closest, did_you_mean
@@ -22,6 +22,9 @@ def opened(spec: str, library: Library) -> tuple[LoadedFile | None, str | None]:
     try:
         if path.startswith("@"):
             names = packaged_names()
+            space = packaged_spaces().get(path[1:])
+            if path[1:] not in names and space:
+                return library.open(space, name=path), chosen or None
             if path[1:] not in names:
                 # an import of it would be the fault of a text, this is one of the call
                 help = did_you_mean(path, [f"@{name}" for name in names]) or "`archdsl list specs` shows them"

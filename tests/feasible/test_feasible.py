@@ -312,3 +312,12 @@ def test_a_window_that_nothing_was_found_in(monkeypatch: pytest.MonkeyPatch) -> 
     assert found.label == "each alone can be kept; none of 50 points drawn near them keeps all"
     with pytest.raises(archdsl.SpecError, match="budget-unreachable"):
         feasible.near({"s1.depth": "6"}, Random(0))
+
+
+def test_budgets_that_exclude_each_other_on_paper() -> None:
+    lines = "stage s1 { depth = 1..6 }\nbudget params <= 30K\nbudget flops >= 300K\nbudget flops < 200K"
+    with pytest.raises(archdsl.SpecError) as caught:
+        Feasible(space_of(lines))
+    (found,) = caught.value.diagnostics
+    assert found.message == "two budgets exclude each other"
+    assert found.label == "no number is both >= 300_000 and < 200_000"

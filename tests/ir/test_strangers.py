@@ -182,7 +182,9 @@ HARMLESS = {
     "many stages": stages(400),
     "deep stages": changed("depth = 2", "depth = 1000"),
     "a space of 2^60 points": over(
-        f"stage s1 {{ token = mixer{' | attention(heads = 2 | 4, qkv_bias = true | false)' * 30} }}"
+        "stage s1 { token = mixer"
+        + "".join(f" | attention(heads = 2 | 4, qkv_bias = true | false) -> conv({i}x{i})" for i in range(1, 61, 2))
+        + " }"
     ),
     "many alternatives": over(f"stage s1 {{ token = mixer{''.join(f' | conv({i}x{i})' for i in range(1, 4_000, 2))} }}"),
     "nested alternatives": over("stage s1 { token = " + "(gelu | " * 40 + "mixer" + ")" * 40 + " }"),
