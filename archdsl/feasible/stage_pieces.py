@@ -10,7 +10,7 @@ from archdsl.feasible.learned import Coupled, Deep, Known, More
 from archdsl.feasible.trace import Key, Probe, Source, Witness
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.source import limits
-from archdsl.source.record import dataclass, replace
+from archdsl.source.record import dataclass
 
 Maps = tuple[FeatureMap, ...]
 
@@ -98,7 +98,7 @@ class StagePieces:
                     maps.append(here)
                 last = runs[-1] if runs else None
                 if last and (last.position, last.maps) == (position, tuple(maps)):
-                    runs[-1] = replace(last, count=last.count + 1)
+                    runs[-1] = _Run(position, last.maps, last.start, last.count + 1)
                 else:
                     runs.append(_Run(position, tuple(maps), block, 1))
             return _Profile(tuple(runs), here, frozenset(guessed))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from fractions import Fraction
 from math import prod
 from typing import cast
@@ -16,7 +17,7 @@ from typing import cast
 from archdsl.feasible.anatomy import Anatomy, Costs, Quantity, Refusal, added
 from archdsl.feasible.learned import Learned, Rewired
 from archdsl.feasible.pieces import Output, Piece, Pieces
-from archdsl.feasible.trace import GRAPH, Answer, Key, Missing, Probe, Settled, ways
+from archdsl.feasible.trace import Answer, Key, Missing, Probe, Settled, ways
 from archdsl.ir.evaluate import DomainKey
 from archdsl.ir.override import resized
 from archdsl.ir.reach import evaluated
@@ -105,7 +106,8 @@ class Structure:
         self._order = tuple(order.index(bound) for bound in self.bounds)
         self._reads: defaultdict[str, set[Key]] = defaultdict(set)
         # the names of maps that ways through a piece were seen to read
-        self._wired: defaultdict[str, set[frozenset[str]]] = defaultdict(set)
+        self._wired: defaultdict[str, list[AbstractSet[Key]]] = defaultdict(list)
+        self._values: AbstractSet[Key] = {"", *self.pieces.wiring.order}
         self.layers = self._compiled()
 
     def _anatomies(self, report: Report) -> dict[Size | None, Anatomy]:
@@ -276,9 +278,9 @@ class Structure:
         """Learn of a piece that reads other values than in the base, unless that is known."""
         if piece.reads is None or piece.name in self.pieces.known.rewired:
             return
-        names = frozenset(key for key in read if isinstance(key, str) and key != GRAPH)
+        names = read.keys() & self._values
         if names not in self._wired[piece.name]:
-            self._wired[piece.name].add(names)
+            self._wired[piece.name].append(names)
             if piece.reads(Probe(settled, self.first, free)) != piece.reads(Probe({}, self.first)):
                 raise Rewired(piece.name)
 

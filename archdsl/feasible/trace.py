@@ -49,9 +49,9 @@ class Probe:
         if answer is None:
             answer = self.chosen.get(key)
         if answer is None:
-            if key not in self.first:
+            answer = self.first.get(key)
+            if answer is None:
                 raise Missing(key)
-            answer = self.first[key]
         self.read[key] = answer
         return answer
 
