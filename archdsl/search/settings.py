@@ -11,7 +11,7 @@ from typing import NoReturn
 from archdsl.lang.yaml_twin_nodes import Mapping, Node, Scalar, compose
 from archdsl.search.samplers import SAMPLERS as SAMPLERS
 from archdsl.search.yaml_values import Value, value_of
-from archdsl.source.diagnostic import Report, SpecError
+from archdsl.source.diagnostic import Diagnostic, Report, SpecError
 from archdsl.source.files import read_source
 from archdsl.source.suggest import did_you_mean
 from archdsl.source.text import Source, Span
@@ -60,6 +60,10 @@ class Settings:
         SpecError: `unknown-setting` or `bad-setting` with the place, or what is said of a file that cannot be read.
         """
         if not path.exists():
+            if (other := path.with_suffix(".yml")).exists():
+                help = f"rename it to `{path.name}`"
+                told = f"`{other.as_posix()}` is not read: settings stand in `{path.name}`"
+                raise SpecError([Diagnostic("bad-setting", told, help=help)])
             return Settings()
         report = Report()
         found = Settings()

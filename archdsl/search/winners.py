@@ -66,6 +66,16 @@ def winner(history: History, trial: Trial, target: Path) -> Winner:
     return Winner(name, trial, _canonical("\n".join([*_header(history, trial), text])))
 
 
+def written(history: History, trial: Trial, folder: Path) -> Winner:
+    """A trial as it was written to a folder as a winner; made where it was not, which takes longer."""
+    name = winner_name(history, trial)
+    with suppress(OSError, UnicodeDecodeError):
+        text = (folder / f"{name}.arch").read_text(encoding="utf-8")
+        if text.startswith("\n".join([*_header(history, trial), ""])):
+            return Winner(name, trial, text)
+    return winner(history, trial, folder)
+
+
 def winner_name(history: History, trial: Trial) -> str:
     """How a trial is called as a spec: by its space and its index."""
     space = _space(history)

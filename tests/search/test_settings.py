@@ -139,3 +139,9 @@ def test_any_values_are_read_as_they_are_written(values: dict[str, object]) -> N
 def test_what_looks_like_a_number_and_is_none(text: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="is a whole number from"):
         _read(tmp_path, f"trials: {text}\n")
+
+
+def test_settings_in_a_file_of_another_name(tmp_path: Path) -> None:
+    (tmp_path / "study.yml").write_text("trials: 3\n")
+    with pytest.raises(SpecError, match=r"study.yml` is not read: settings stand in `study.yaml`"):
+        Settings.read(tmp_path / "study.yaml", objectives=())

@@ -17,7 +17,7 @@ from archdsl.search.published import Published, published
 from archdsl.search.report.data import chart_data, drawn, embedded
 from archdsl.search.report.importance import FEW, importance
 from archdsl.search.standing import Row, standing, table, verdict
-from archdsl.search.winners import Winner, winner, winning
+from archdsl.search.winners import Winner, winning, written
 from archdsl.source.cells import safe
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def write_report(history: History, folder: StudyFolder, path: Path | None = None
 
 
 def page(history: History, lock: Lock | None, winners: Path, *, beside: Sequence[Published] | None = None) -> str:
-    """The page of a study. `winners` is the folder that its specs are written for; the others are as in `results`."""
+    """The page of a study. `winners` is the folder that its specs are written to; the others are as in `results`."""
     from archdsl import __version__
 
     rows = standing(history, published(history.space) if beside is None else beside)
-    specs = tuple(winner(history, trial, winners) for trial in winning(history)[:_TOLD])
+    specs = tuple(written(history, trial, winners) for trial in winning(history)[:_TOLD])
     data = chart_data(history, rows, _units(history))
     data["specs"] = [[found.trial.index, found.text] for found in specs]
     sections = list(_sections(history, lock, rows, specs))
