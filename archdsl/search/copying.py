@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING
 
 from archdsl.api import Spec
 from archdsl.search.folder import SPACES, StudyFolder
+from archdsl.search.measured import in_full
 from archdsl.search.problems import edited_since, not_a_study
+from archdsl.search.settings import Settings
+from archdsl.search.yaml_values import scalar
+from archdsl.source.diagnostic import Report
+from archdsl.source.files import read_source
 
 if TYPE_CHECKING:
     from archdsl.ir.library import LoadedFile
+    from archdsl.source.text import Span
 
 
 def copied(source: StudyFolder, space: Spec, target: Path) -> StudyFolder:
@@ -73,8 +79,35 @@ def _texts(source: StudyFolder, space: Spec, target: Path) -> Iterator[tuple[Pat
             raise not_a_study(target, f"the space imports `{real.as_posix()}`", "bring that file into the folder of the space")
         yield target / real.relative_to(root), loaded.file.source.text
     yield target / SPACES[first.path.suffix != ".arch"], first.file.source.text
-    if source.settings.is_file():
-        yield target / source.settings.name, source.settings.read_text(encoding="utf-8")
+    if source.settings.is_file() and not (target.exists() and target.samefile(source.path)):
+        yield target / source.settings.name, _settings(source, space, target)
+
+
+def _settings(source: StudyFolder, space: Spec, target: Path) -> str:
+    """The text of the settings, with paths of objectives that mean the same seen from the folder `target`."""
+    assert space.space is not None
+    settings = Settings.read(source.settings, objectives=tuple(objective.name for objective in space.space.objectives))
+    seen = in_full(settings, source.path)
+    changed: list[tuple[Span, str]] = []
+    for name, given in settings.objectives.items():
+        for key, value in given.items():
+            full = seen.objectives[name][key]
+            if full != value:
+                assert isinstance(full, str)
+                changed.append((settings.places[f"{name}.{key}"], _from(target, full)))
+    text = read_source(source.settings.as_posix(), Report()).text
+    for span, path in sorted(changed, key=lambda change: change[0].start, reverse=True):
+        # the place of a text is between its quotes
+        quoted = text[span.start - 1] in "'\"" and text[span.end : span.end + 1] == text[span.start - 1]
+        text = f"{text[: span.start - quoted]}{scalar(path)}{text[span.end + quoted :]}"
+    return text
+
+
+def _from(folder: Path, path: str) -> str:
+    """A path in full, or from a folder that it is in."""
+    # links stay as they were written
+    here = Path(os.path.abspath(folder))  # noqa: PTH100
+    return f"./{Path(path).relative_to(here).as_posix()}" if Path(path).is_relative_to(here) else path
 
 
 def _reached(first: LoadedFile) -> list[LoadedFile]:

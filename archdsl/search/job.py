@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from archdsl.search.measured import in_full
+
 if TYPE_CHECKING:
     from archdsl.ir.points import Drawn
     from archdsl.search.settings import Settings
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 def order(plan: Plan, *, pruning: bool, threads: int) -> dict[str, Any]:
     """What holds for all evaluations of a study; `threads` of torch, 0 for its own choice."""
-    settings, lock = plan.settings, plan.lock
+    lock, settings = plan.lock, in_full(plan.settings, plan.folder.path)
     return {
         "objectives": [(name, dict(settings.objectives.get(name, {}))) for name in lock.directions],
         "seed": lock.seed,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archdsl.lang import ast, fmt_pieces
 from archdsl.lang.yaml_twin_nodes import compose
 from archdsl.search.folder import StudyFolder
-from archdsl.search.problems import damaged, study_changed, study_format
+from archdsl.search.problems import damaged, other_data, study_changed, study_format
 from archdsl.search.samplers import SAMPLERS
 from archdsl.search.yaml_values import Value, text_of, value_of
 from archdsl.source.diagnostic import Report, SpecError
@@ -37,6 +37,8 @@ class Lock:
     `study` is its name in the storage; `storage` has no password in it; `trials` is how many were wanted at the beginning,
     which the sampler was chosen and set by. `device` and `time_limit` (seconds) are gone on with where nothing else is said.
     `threads` of torch evaluate a spec: 0 for its own choice, None where an earlier version did not note it.
+    `fingerprints` are those of what settings of objectives name, such as images, by objective and setting; an earlier version
+    did not note them.
     """
 
     study: str
@@ -51,6 +53,7 @@ class Lock:
     device: str = "cpu"
     time_limit: float | None = None
     threads: int | None = None
+    fingerprints: MappingType[str, MappingType[str, str]] = field(default_factory=dict)
     versions: MappingType[str, str] = field(default_factory=dict)
     convention: str = CONVENTION
     format: int = FORMAT
@@ -72,7 +75,11 @@ class Lock:
             "sampler": self.sampler,
             "trials": self.trials,
             "objectives": {
-                name: {"direction": direction, **({"settings": dict(given)} if (given := self.objectives.get(name)) else {})}
+                name: {
+                    "direction": direction,
+                    **({"settings": dict(given)} if (given := self.objectives.get(name)) else {}),
+                    **({"fingerprints": dict(noted)} if (noted := self.fingerprints.get(name)) else {}),
+                }
                 for name, direction in self.directions.items()
             },
             "storage": self.storage,
@@ -116,11 +123,29 @@ class Lock:
             ("the space", self.space_hash[:16], now.space_hash[:16]),
             ("the objectives", str(dict(self.directions)), str(dict(now.directions))),
             ("the way of counting", self.convention, now.convention),
-            ("the settings of the objectives", _told(self.objectives), _told(now.objectives)),
+            ("the settings of the objectives", self._told(self.objectives), self._told(now.objectives)),
         )
         for what, was, is_now in pairs:
             if was != is_now:
                 raise study_changed(folder.path, what, was, is_now)
+
+    def refuse_other_data(self, folder: StudyFolder, now: MappingType[str, MappingType[str, str]]) -> None:
+        """Raise `SpecError` `study-changed` where a setting names something else than when the study was begun.
+
+        `now` has the fingerprints of what is there, by objective and setting; what was not noted is taken as it is.
+        """
+        for name, noted in self.fingerprints.items():
+            for setting, was in noted.items():
+                if (is_now := now.get(name, {}).get(setting, was)) != was:
+                    raise other_data(folder.path, f"`{setting}` of `{name}`", was, is_now)
+
+    def _told(self, objectives: MappingType[str, MappingType[str, Value]]) -> str:
+        """Settings, but for those that may change while their fingerprint is the same."""
+        found: dict[str, dict[str, Value]] = {}
+        for name, fields in objectives.items():
+            noted = self.fingerprints.get(name, {})
+            found[name] = {key: value for key, value in fields.items() if key not in noted}
+        return ", ".join(f"{name} {fields}" for name, fields in sorted(found.items()) if fields) or "the defaults"
 
     def notes(self, now: MappingType[str, str]) -> tuple[str, ...]:
         """What a reader may want to know: versions that differ."""
@@ -129,10 +154,6 @@ class Lock:
             for name, was in self.versions.items()
             if name in now and now[name] != was
         )
-
-
-def _told(objectives: MappingType[str, MappingType[str, Value]]) -> str:
-    return ", ".join(f"{name} {dict(fields)}" for name, fields in sorted(objectives.items()) if fields) or "the defaults"
 
 
 def _of(found: dict[str, Any]) -> Lock:
@@ -155,6 +176,9 @@ def _of(found: dict[str, Any]) -> Lock:
         raise KeyError("time_limit")
     if found["sampler"] not in SAMPLERS or found["sampler"] == "auto":
         raise KeyError("sampler")
+    fingerprints = {name: entry["fingerprints"] for name, entry in entries.items() if entry.get("fingerprints")}
+    if not all(isinstance(noted, dict) for noted in fingerprints.values()):
+        raise KeyError("fingerprints")
     return Lock(
         study=text("study"),
         space=text("space"),
@@ -169,6 +193,7 @@ def _of(found: dict[str, Any]) -> Lock:
         device=text("device") if "device" in found else "cpu",
         time_limit=limit,
         threads=whole("threads") if found.get("threads") is not None else None,
+        fingerprints={name: {key: str(value) for key, value in noted.items()} for name, noted in fingerprints.items()},
         versions={name: str(value) for name, value in (found.get("versions") or {}).items()},
     )
 

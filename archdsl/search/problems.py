@@ -64,6 +64,18 @@ def study_changed(where: Path, what: str, was: str, now: str) -> SpecError:
     return SpecError([Diagnostic("study-changed", message, notes=(note,), help=help)])
 
 
+def other_data(where: Path, what: str, was: str, now: str) -> SpecError:
+    """A study whose objective would be measured on other data, such as other images."""
+    message = f"{what} names other data than the study `{where.as_posix()}` was begun with"
+    notes = (
+        Note(f"it was {was}"),
+        Note(f"it is {now}"),
+        Note("what is measured on other data cannot be compared with the trials that are done"),
+    )
+    help = "name the same data, wherever it lies by now, or begin another study in a folder of its own: `-o DIR`"
+    return SpecError([Diagnostic("study-changed", message, notes=notes, help=help)])
+
+
 def edited_since(file: Path, folder: Path, copy: Path) -> SpecError:
     """The file of a space, or one beside it, that is no longer what its study has."""
     message = f"`{file.as_posix()}` was edited since its study was begun: `{(folder / copy).as_posix()}` is another"

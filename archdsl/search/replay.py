@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from archdsl.search.evaluator import Evaluator
 from archdsl.search.folder import StudyFolder
 from archdsl.search.job import job, order, threads_of
+from archdsl.search.measured import check
 from archdsl.search.study import plan, read_study
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def replay(study: str | os.PathLike[str] | StudyFolder, index: int, *, storage: 
     if not trial.point or not trial.hash:
         raise ValueError(f"trial {index} has no spec: {trial.error or 'it failed before'}")
     found = plan(folder)
+    check(found, anew=False)
     orders = order(found, pruning=False, threads=threads_of(found))
     evaluator = Evaluator(orders, found.settings.time_limit)
     try:

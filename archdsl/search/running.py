@@ -11,6 +11,7 @@ from archdsl.search.device import check_device
 from archdsl.search.events import Listener, Started, Stopped, Waiting, ignore
 from archdsl.search.folder import StudyFolder
 from archdsl.search.interrupts import Interrupted, Interrupts
+from archdsl.search.measured import check
 from archdsl.search.settings import Settings
 from archdsl.search.study import Opening, Plan, Study, open_study, plan, retry, storage_shown
 from archdsl.search.trial_loop import FAILURES, TrialLoop
@@ -93,7 +94,8 @@ def resume(
 
     Raises
     ------
-    SpecError: as `run`; `not-a-study` for one that was never begun, `study-changed` where its space or its objectives changed.
+    SpecError: as `run`; `not-a-study` for one that was never begun, `study-changed` where its space, its objectives or
+        what these are measured on changed.
     """
 
     def change(found: Settings) -> Settings:
@@ -147,8 +149,7 @@ def _run(
     # a budget that nothing fits, data or a device that is not there, is said before anything is written
     _ = found.feasible
     check_device(found.settings.device)
-    for objective in found.measured():
-        objective.check(found.spec)
+    check(found, anew=how == "begin")
     with Interrupts() as interrupts:
         study = open_study(found, how, trials=trials, waiting=lambda reason: on_event(Waiting(reason)))
         try:

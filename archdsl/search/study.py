@@ -18,8 +18,9 @@ from archdsl.search.folder import StudyFolder
 from archdsl.search.job import share_of_threads
 from archdsl.search.ledger import Ledger
 from archdsl.search.lock import Lock
+from archdsl.search.measured import measured
 from archdsl.search.problems import never_begun, no_objective, not_a_study, results_exist
-from archdsl.search.settings import OutOfBounds, Settings, bad_setting
+from archdsl.search.settings import OutOfBounds, Settings
 from archdsl.search.storage import file_of, kept, open_storage, placed, reading_storage, shown
 from archdsl.search.trials import History, Trial, trial_of
 
@@ -64,8 +65,8 @@ class Plan:
         return Feasible(self.space)
 
     def measured(self) -> tuple[Measured, ...]:
-        """The objectives with their settings. Raises `SpecError` `bad-setting` or `broken-plugin`."""
-        return tuple(_measured(name, self.settings) for name in self.lock.directions)
+        """The objectives with their settings, paths seen from the folder. Raises `SpecError` `bad-setting`, `broken-plugin`."""
+        return tuple(measured(name, self.settings, self.folder.path) for name in self.lock.directions)
 
 
 def plan(folder: StudyFolder, change: Callable[[Settings], Settings] = lambda found: found, *, anew: bool = False) -> Plan:
@@ -98,7 +99,7 @@ def plan(folder: StudyFolder, change: Callable[[Settings], Settings] = lambda fo
     now = _lock_of(spec, settings, folder)
     if old is not None and not anew:
         old.refuse_changes(folder, now)
-    elif old is not None and replace(now, study=old.study, versions=old.versions) == old:
+    elif old is not None and replace(now, study=old.study, versions=old.versions, fingerprints=old.fingerprints) == old:
         # a beginning that was cut off is begun again under its name
         now = replace(now, study=old.study)
     return Plan(folder=folder, spec=spec, settings=settings, lock=now if anew or old is None else old, old=old, untaken=untaken)
@@ -162,16 +163,6 @@ def load_space(folder: StudyFolder) -> Spec:
         reason = f"`{path.as_posix()}` has {', '.join(spaces) or 'no space'}"
         raise not_a_study(folder.path, reason, "write one `space NAME over ARCH { ... }` in it")
     return load(path, name=spaces[0] or None)
-
-
-def _measured(name: str, settings: Settings) -> Measured:
-    from archdsl.search.objectives.registry import WrongSetting, make
-
-    try:
-        return make(name, settings.objectives.get(name, {}))
-    except WrongSetting as error:
-        path = f"{error.objective}.{error.setting}" if error.setting else error.objective
-        raise bad_setting(settings, path, error.message, error.help) from None
 
 
 def _lock_of(spec: Spec, settings: Settings, folder: StudyFolder) -> Lock:

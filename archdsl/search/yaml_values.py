@@ -44,21 +44,22 @@ def text_of(values: MappingType[str, object]) -> str:
 def _lines(values: MappingType[str, object], indent: str) -> Iterator[str]:
     for key, value in values.items():
         if isinstance(value, MappingType) and value:
-            yield f"{indent}{_scalar(str(key))}:"
+            yield f"{indent}{scalar(str(key))}:"
             yield from _lines(value, indent + "  ")
         else:
-            yield f"{indent}{_scalar(str(key))}: {_brief(value)}"
+            yield f"{indent}{scalar(str(key))}: {_brief(value)}"
 
 
 def _brief(value: object) -> str:
     if isinstance(value, MappingType):
-        return "{" + ", ".join(f"{_scalar(str(key))}: {_brief(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{scalar(str(key))}: {_brief(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(map(_brief, value)) + "]"
-    return _scalar(value)
+    return scalar(value)
 
 
-def _scalar(value: object) -> str:
+def scalar(value: object) -> str:
+    """A value that is no list and no map as YAML, on any line."""
     if value is None or isinstance(value, bool):
         return {None: "none", True: "true", False: "false"}[value]
     if not isinstance(value, str):

@@ -80,6 +80,7 @@ def _begun(study: StudyFolder, asked: dict[str, Any], watch: Watch) -> History:
 def _dry(source: StudyFolder, target: Path | None, asked: dict[str, Any], args: Namespace, console: Console) -> int:
     from archdsl.cli.searching.dry import document, told
     from archdsl.search.folder import StudyFolder
+    from archdsl.search.measured import in_full
     from archdsl.search.settings import Settings
     from archdsl.search.study import load_space, plan
 
@@ -88,7 +89,8 @@ def _dry(source: StudyFolder, target: Path | None, asked: dict[str, Any], args: 
     if spec.diagnostics and not args.json:
         console.diagnostics(spec.diagnostics)
     names = tuple(objective.name for objective in spec.space.objectives)
-    settings = Settings.read(source.settings, objectives=names).changed(**asked)
+    # its paths are seen from where it is written, not from where the study will be
+    settings = in_full(Settings.read(source.settings, objectives=names), source.path).changed(**asked)
     planned = plan(source if target is None else StudyFolder(target, source.space), lambda _: settings, anew=True)
     with console.progress() as progress:
         progress.step("loading Optuna")

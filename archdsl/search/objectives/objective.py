@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from archdsl.schema.units import FeatureMap
@@ -88,6 +89,22 @@ class Objective(ABC):
         ------
         SpecError: it is missing, or does not fit: every trial would fail.
         """
+
+    def seen_from(self, folder: Path) -> Objective:
+        """The same objective, with the relative paths among its settings seen from a folder, the study's, and in full."""
+        return self
+
+    def fingerprints(self) -> Mapping[str, str]:
+        """A text for each setting that names something outside of the study, such as images: another one for other images.
+
+        A study keeps them, and goes on while they are the same; the setting itself may then change, as a path does when the
+        images are moved. They are asked for before the first trial, after `seen_from`.
+
+        Raises
+        ------
+        SpecError: there is nothing of that name.
+        """
+        return {}
 
     @abstractmethod
     def measure(self, candidate: Candidate, step: Step) -> float:

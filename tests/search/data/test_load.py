@@ -48,7 +48,16 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, data: str, 
 def test_names_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_data("digit", network())
-    assert (caught.value.diagnostics[0].slug, caught.value.diagnostics[0].help) == ("missing-data", "did you mean `digits`?")
+    [told] = caught.value.diagnostics
+    assert told.slug == "missing-data"
+    assert told.message == f"there is no data at `{Path.cwd() / 'digit'}`"
+    assert told.help.startswith("did you mean `digits`? Else give a folder")
+    with pytest.raises(SpecError) as caught:
+        load_data(str(tmp_path / "img" / "pics"), network())
+    [told] = caught.value.diagnostics
+    assert told.message == f"there is no data at `{tmp_path / 'img' / 'pics'}`"
+    assert told.help.startswith("give `digits`, `mnist_sample`, a folder")
+    assert told.help.endswith("in `study.yaml` a relative path is seen from the folder of the study")
     (tmp_path / "a.csv").write_text("1,2")
     with pytest.raises(SpecError) as caught:
         load_data(str(tmp_path / "a.csv"), network())
