@@ -204,6 +204,8 @@ def space_hash(spec: Spec) -> str:
     assert space is not None
     lines = [spec.canonical]
     lines += [f"{found.path} = {' | '.join(found.labels)}" for found in space.decisions]
+    # trial 0 is the base, and what stands where a decision does not exist
+    lines += [f"base {path} = {label}" for path, label in space.named(space.base_point).items()]
     bounds = (*space.model.requires, *_read_by_requires(space.model))
     lines += [fmt_pieces.text_of(fmt_pieces.item_pieces(item)) for item in bounds]
     lines += [f"budget {b.quantity} {b.operator} {b.limit} at {b.at} by {b.rule}" for b in space.budgets]

@@ -147,7 +147,7 @@ def _run(
 ) -> History:
     found = plan(folder, change, anew=how == "begin")
     # a budget that nothing fits, data or a device that is not there, is said before anything is written
-    _ = found.feasible
+    found.feasible.count()
     check_device(found.settings.device)
     check(found, anew=how == "begin")
     with Interrupts() as interrupts:

@@ -25,19 +25,22 @@ from archdsl.search.trial_loop import TrialLoop
 
 
 def main() -> None:
-    """Run a study of a packaged space that minimizes its counts, and print a table of milliseconds a trial."""
+    """Run a study of a packaged space without its budgets, which minimizes its counts; print milliseconds a trial."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--sampler", choices=SAMPLERS, default="random")
     parser.add_argument("--storage", help="instead of SQLite in a temporary folder")
     parser.add_argument("--study", default="mixer_small")
+    parser.add_argument("--replace", nargs=2, metavar=("OLD", "NEW"), help="in its space, such as a range by a longer one")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = StudyFolder(Path(name, "study"))
         found = shutil.ignore_patterns("study.*", "winners", "history.csv")
         shutil.copytree(data_path("search") / asked.study, folder.path, ignore=found)
         text = folder.space.read_text(encoding="utf-8")
-        lines = [line for line in text.splitlines() if line.split()[:1] not in (["maximize"], ["minimize"])]
+        if asked.replace:
+            text = text.replace(*asked.replace)
+        lines = [line for line in text.splitlines() if line.split()[:1] not in (["maximize"], ["minimize"], ["budget"])]
         last = max(at for at, line in enumerate(lines) if line == "}")
         lines[last:last] = ["  maximize params", "  minimize flops"]
         folder.space.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -153,3 +153,14 @@ def test_versions_are_told(folder: StudyFolder) -> None:
     lock = replace(plan(folder).lock, versions={**versions(), "torch": "2.0.0"})
     [note] = lock.notes(versions())
     assert note.startswith("the study was begun with torch 2.0.0, and goes on with ")
+
+
+def test_another_base_is_another_space(folder: StudyFolder) -> None:
+    before = load_space(folder)
+    assert before.space is not None
+    point = before.space.base_point
+    decision = next(found for found in before.space.decisions if len(found.values) > 1)
+    other = next(value for value in decision.values if value != point[decision.key])
+    hashed = space_hash(before)
+    before.space.base_point = {**point, decision.key: other}
+    assert space_hash(before) != hashed

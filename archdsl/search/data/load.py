@@ -66,7 +66,8 @@ def place_of(data: str) -> Path | None:
         return None
     path = Path(in_full(data, Path()))
     if path.is_dir() or (path.is_file() and path.suffix.lower() == ".npz"):
-        return path
+        # as a reader would write it here
+        return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     meant = closest(path.name, SAMPLES)
     kinds = "a folder with a folder for each class, or a `.npz` file"
     if path.exists():
