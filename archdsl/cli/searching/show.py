@@ -47,13 +47,18 @@ def run(args: Namespace, console: Console) -> int:
 
 
 def text(found: History, console: Console) -> str:
-    """The table of a study, with a sentence above it and one below."""
-    from archdsl.search.results import progress
+    """The table of a study, with a sentence above it, what came out and what has to be known below, and why trials failed."""
+    from archdsl.search.results import failures, notes, progress
     from archdsl.search.standing import standing, table, verdict
 
     rows = standing(found)
     shown = table(found, rows).text(unicode=console.unicode, width=console.width)
-    return f"{found.space.name}: {progress(found)}\n\n{shown}\n\n{verdict(found)}"
+    said = [f"{found.space.name}: {progress(found)}", shown, verdict(found)]
+    if found.trials:
+        said.append("\n".join(notes(found, rows)))
+    if any(trial.state == "failed" for trial in found.trials):
+        said.append(failures(found).text(unicode=console.unicode, width=console.width))
+    return "\n\n".join(said)
 
 
 def everything(found: History) -> dict[str, Any]:
