@@ -21,7 +21,7 @@ class BuildWithData(build_py):
                 shutil.rmtree(target, ignore_errors=True)
                 if Path(folder).is_dir():
                     left = shutil.ignore_patterns(".*", "__pycache__", "*.py", "study.db*", "report.html")
-        shutil.copytree(folder, target, ignore=left)
+                    shutil.copytree(folder, target, ignore=left)
 
 
 setup(cmdclass={"build_py": BuildWithData})

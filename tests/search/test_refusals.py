@@ -38,7 +38,7 @@ def test_a_missing_driver_is_named(url: str, module: str, help: str, tmp_path: P
 
 
 def test_an_unknown_database(tmp_path: Path) -> None:
-    assert "Can't load plugin" in refused("foo://me:secret@localhost/x", tmp_path)
+    assert "SQLAlchemy knows no database `foo`" in refused("foo://me:secret@localhost/x", tmp_path)
 
 
 def test_a_driver_without_a_name() -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 NAME = "search resume"
 HELP = "go on with a study where it stopped, by the same sequence of specs"
 EXAMPLES = (
-    "archdsl search resume studies/mixers",
     "archdsl search resume studies/mixers --trials 600 --workers 4",
     "archdsl search resume studies/mixers --time-limit 600 --retry-failed",
 )
