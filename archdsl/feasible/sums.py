@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     Whole: TypeAlias = NDArray[np.int64]
     Real: TypeAlias = NDArray[np.float64]
 
-# sums that one layer may hold before equal ones are put together; where that may make all of them exact, more
+# sums that one layer may hold before equal ones are put together
 _SUMS = 8_000_000
+# where that may make all of them exact, more; a large space seldom has so few sums, and finding that out must not take long
 _MANY = 20_000_000
+_FEW = 2_000_000
 _LARGE = 10**10
 # cells between the least and the most of a quantity, at first
 _COARSEST = 128
@@ -253,7 +255,7 @@ def _above(count: float) -> int:
 def sums_of(structure: Structure, window: Window) -> Sums:
     """The sums of a structure: exact if they can be held, otherwise in cells as fine as can be."""
     try:
-        return Sums(structure, window, most=_MANY if structure.space.points <= _LARGE else _SUMS)
+        return Sums(structure, window, most=_MANY if structure.space.points <= _LARGE else _FEW)
     except TooMany:
         pass
     resolution = _COARSEST
