@@ -1,0 +1,75 @@
+"""Every specialisation that the published shapes lead to compiles without a GPU, without spills and within shared memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from archdsl.components.operators import operators
+from archdsl.kernels.operator import Operator
+from archdsl.report.table import Table
+from archdsl.testing.ahead import SHARED_MEMORY, Compiled, compiled
+
+pytestmark = pytest.mark.ahead
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "kernels"
+FORMATS = (torch.bfloat16, torch.float16, torch.float32)
+# a multiple of 16, as the batches of training are
+BATCH = 16
+SPILLS: dict[tuple[str, str], int] = {}
+"""Kernels that may keep some bytes of a thread in local memory, by kernel and number format, with the most of them."""
+
+
+def _run(operator: Operator, dtype: torch.dtype) -> None:
+    kernel, samples = operator.kernel(), operator.samples()
+    for sample in samples.PUBLISHED:
+        arguments = samples.draw(sample, BATCH, dtype=dtype, device="cpu")
+        outputs = kernel.forward(*arguments)
+        kernel.backward(torch.empty_like(outputs[0]), *arguments, *outputs)
+
+
+def _found(operator: Operator, architecture: int) -> Iterator[tuple[str, Compiled]]:
+    for dtype in FORMATS:
+        name = str(dtype).removeprefix("torch.")
+        for each in compiled(lambda dtype=dtype: _run(operator, dtype), architecture):
+            yield name, each
+
+
+def _text(found: list[tuple[str, Compiled]]) -> str:
+    header = ("kernel", "format", "warps", "registers", "spilled", "shared", "constants", "types")
+    rows = [
+        (
+            each.kernel,
+            name,
+            str(each.warps),
+            str(each.registers),
+            str(each.spilled),
+            str(each.shared),
+            each.constants,
+            each.types,
+        )
+        for name, each in found
+    ]
+    return "\n".join(line.rstrip() for line in Table(header, tuple(rows), frozenset({2, 3, 4, 5})).text().splitlines()) + "\n"
+
+
+@pytest.mark.parametrize("architecture", [80, 90])
+@pytest.mark.parametrize("name", operators())
+def test_published_shapes_compile(
+    name: str, architecture: int, request: pytest.FixtureRequest, record_property: pytest.RecordProperty
+) -> None:
+    found = list(_found(operators()[name], architecture))
+    assert found
+    record_property("specialisations", len(found))
+    for dtype, each in found:
+        assert each.shared <= SHARED_MEMORY[architecture], f"{each.kernel} in {dtype}: {each.shared} bytes of shared memory"
+        allowed = SPILLS.get((each.kernel, dtype), 0)
+        assert each.spilled <= allowed, f"{each.kernel} in {dtype}, {each.constants}: {each.spilled} bytes spilled"
+    path, text = GOLDEN / f"{name}.sm_{architecture}.txt", _text(found)
+    if request.config.getoption("--golden"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), "what is compiled has changed: read the difference after `make golden`"
