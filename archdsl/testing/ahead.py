@@ -24,8 +24,9 @@ _USAGE = re.compile(r"REG:(?P<registers>\d+) STACK:(?P<stack>\d+) SHARED:(?P<sha
 class Compiled:
     """One specialisation of a kernel, and what it takes of a GPU.
 
-    `types` are those of its arguments, without the numbers that are compiled in, which `constants` has. `registers` are those
-    of a thread, `spilled` the bytes of local memory of a thread, `shared` the bytes of shared memory of a program.
+    `types` are those of its arguments, `/16` where the address or number is known to be a multiple of 16; numbers that are
+    compiled in are in `constants`. `registers` are those of a thread, `spilled` the bytes of local memory of a thread, `shared`
+    the bytes of shared memory of a program.
     """
 
     kernel: str
@@ -101,12 +102,17 @@ def _taken(kernel: Any, function: Any, architecture: int) -> Compiled:
     source = kernel.src
     names = function.arg_names
     constants = {names[path[0]]: value for path, value in source.constants.items() if len(path) == 1}
-    types = {name: kind for name, kind in source.signature.items() if kind != "constexpr" and name not in constants}
+    aligned = {names[path[0]] for path, facts in source.attrs.items() if ["tt.divisibility", 16] in facts}
+    types = [
+        f"{kind}/16" if name in aligned else kind
+        for name, kind in source.signature.items()
+        if kind != "constexpr" and name not in constants
+    ]
     registers, stack = _usage(kernel.asm["cubin"])
     return Compiled(
         function.__name__,
         architecture,
-        " ".join(types.values()),
+        " ".join(types),
         " ".join(f"{name}={value}" for name, value in constants.items()),
         kernel.metadata.num_warps,
         registers,
