@@ -23,13 +23,20 @@ class RelativeLogits(nn.Module):
             nn.init.trunc_normal_(table, std=head_dim**-0.5)
 
     def forward(self, q: Tensor) -> Tensor:
-        """Queries [..., rows, columns, head_dim], no more of them than keys along an axis, to logits [..., queries, keys]."""
-        rows, columns = q.shape[-3:-1]
-        by_row = _shifted(q.transpose(-3, -2).matmul(self.height_rel.transpose(0, 1)), self.size[0])
-        by_row = by_row.transpose(-3, -2)  # [..., rows, columns, key rows]
-        by_column = _shifted(q.matmul(self.width_rel.transpose(0, 1)), self.size[1])  # [..., rows, columns, key columns]
-        logits = by_row.unsqueeze(-1) + by_column.unsqueeze(-2)
-        return logits.reshape(*q.shape[:-3], rows * columns, self.size[0] * self.size[1])
+        return relative_logits(q, self.height_rel, self.width_rel, self.size)
+
+
+def relative_logits(q: Tensor, height_rel: Tensor, width_rel: Tensor, size: tuple[int, int]) -> Tensor:
+    """Queries [..., rows, columns, head_dim] as logits [..., queries, keys] of the keys of a grid of `size`.
+
+    There are no more queries than keys along an axis. The tables are those of `RelativeLogits`.
+    """
+    rows, columns = q.shape[-3:-1]
+    by_row = _shifted(q.transpose(-3, -2).matmul(height_rel.transpose(0, 1)), size[0])
+    by_row = by_row.transpose(-3, -2)  # [..., rows, columns, key rows]
+    by_column = _shifted(q.matmul(width_rel.transpose(0, 1)), size[1])  # [..., rows, columns, key columns]
+    logits = by_row.unsqueeze(-1) + by_column.unsqueeze(-2)
+    return logits.reshape(*q.shape[:-3], rows * columns, size[0] * size[1])
 
 
 def _shifted(x: Tensor, keys: int) -> Tensor:
