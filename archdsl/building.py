@@ -14,15 +14,18 @@ from archdsl.arguments import ImageLike, PathLike, SizeLike
 from archdsl.budget.compare import Comparison, compare
 from archdsl.budget.fvcore_count import measure
 from archdsl.checkpoints import keymap_of, wanted_of
+from archdsl.components.operators import operators
 from archdsl.ir.counts import closed_form
 from archdsl.ir.fuse import fused
-from archdsl.lowering import artifact
+from archdsl.lowering import artifact, export
 from archdsl.lowering.build import build_module
 from archdsl.lowering.extractor import FeatureExtractor, chosen, extract
 from archdsl.lowering.module import Backbone, lower
 from archdsl.source.diagnostic import SpecError
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from archdsl.lowering.checkpoint import Weights
 
 
@@ -65,6 +68,7 @@ def build(
     features: None = None,
     resize: bool = False,
     fuse: bool = False,
+    kernels: bool = True,
 ) -> Backbone: ...
 
 
@@ -81,6 +85,7 @@ def build(
     features: Sequence[str],
     resize: bool = False,
     fuse: bool = False,
+    kernels: bool = True,
 ) -> FeatureExtractor: ...
 
 
@@ -96,6 +101,7 @@ def build(
     features: Sequence[str] | None = None,
     resize: bool = False,
     fuse: bool = False,
+    kernels: bool = True,
 ) -> Backbone | FeatureExtractor:
     """The module of a spec: eager, in evaluation mode, float32, on the CPU.
 
@@ -114,6 +120,7 @@ def build(
     resize: position tables of weights for another size are resized as the papers do, which a `WeightsWarning` tells.
     fuse: the deploy form, in which components with branches have become those without. It takes weights of either form, and
         computes in evaluation what the other computes; `archdsl.fuse` makes one of a module that is trained here.
+    kernels: on a GPU, components that have a kernel run it; False: their references, as on the CPU. `docs/kernels.md` has more.
 
     Returns
     -------
@@ -143,7 +150,8 @@ def build(
     if names is not None:
         chosen(found.network, names)
     network = fused(found.network) if fuse else found.network
-    module = build_module(network, weights=state, seed=seed, keymap=keymap_of(found), wanted=wanted_of(found, resize=resize))
+    wanted = wanted_of(found, resize=resize)
+    module = build_module(network, weights=state, seed=seed, keymap=keymap_of(found), wanted=wanted, kernels=kernels)
     return module if names is None else extract(module, network, names)
 
 
@@ -173,11 +181,27 @@ def count(
 def load_build(folder: PathLike) -> Backbone:
     """The module of a folder that `archdsl build` wrote, with its weights, in evaluation mode.
 
+    It runs kernels where it can, whatever the exported program holds, unless it was built without them.
+
     Raises
     ------
     SpecError: the folder holds no build, or its files were changed since.
     """
     return artifact.load_build(Path(arguments.path(folder, "folder")), lambda text: loads(text).network)
+
+
+def load_program(program: PathLike) -> Module:
+    """The module of a program that `archdsl build` exported, `program.pt2`: images [B, C, H, W] to logits.
+
+    For one with operators of archdsl in it, of `build --kernels`; any other `torch.export.load` reads as well.
+
+    Raises
+    ------
+    OSError: the file cannot be read.
+    """
+    # a program names operators, and torch has to know them before it reads the names
+    operators()
+    return export.load_program(Path(arguments.path(program, "program")))
 
 
 def _state(weights: Weights | Stateful | None) -> Weights | None:

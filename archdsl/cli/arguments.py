@@ -30,12 +30,31 @@ class _Once(argparse._StoreAction):
         setattr(namespace, self.dest, values)
 
 
+class Switch(argparse.BooleanOptionalAction):
+    """`--name` and `--no-name`, of which at most one is given: True and False, else None."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        chosen = option_string == self.option_strings[0]
+        if getattr(namespace, self.dest) not in (None, chosen):
+            raise CallError(f"`{self.option_strings[0]}` and `{self.option_strings[1]}` exclude each other", "leave one out")
+        setattr(namespace, self.dest, chosen)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are `CallError`, with a did-you-mean for options."""
 
     def __init__(self, **settings: Any) -> None:
         # what is wrong with an option is told in words of our own
-        super().__init__(**settings, exit_on_error=False)
+        super().__init__(**settings, add_help=False, exit_on_error=False)
+        # one list, what stands without a dash first
+        self._positionals = self._optionals
+        self._optionals.title = "arguments"
         self.register("action", None, _Once)
         self.register("action", "store", _Once)
 
@@ -123,6 +142,11 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
             width = min(100, shutil.get_terminal_size((100, 24)).columns)
         super().__init__(prog, max_help_position=26, width=width)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if isinstance(action, Switch):
+            return action.option_strings[0].replace("--", "--[no-]")
+        return super()._format_action_invocation(action)
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:

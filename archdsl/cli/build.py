@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archdsl.cli.arguments import add_classes, add_fuse, add_json, add_overrides, add_spec
+from archdsl.cli.arguments import Switch, add_classes, add_fuse, add_json, add_overrides, add_spec
 from archdsl.cli.console import DONE, INPUT_AT_FAULT, CallError, Console
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ def configure(parser: ArgumentParser) -> None:
     add_fuse(parser)
     parser.add_argument("--seed", metavar="N", default="0", help="of the initial weights (0)")
     parser.add_argument("--compile", action="store_true", help="also compile with inductor, and compare")
+    parser.add_argument(
+        "--kernels", action=Switch, help="operators in the program, which then needs archdsl; or no kernels at all"
+    )
+    parser.add_argument("--why", action="store_true", help="list what runs where, kernel or reference, and why; write nothing")
     parser.add_argument("--force", action="store_true", help="replace DIR whatever it holds: no build, another arch, weights")
     add_json(parser)
     add_overrides(parser)
@@ -48,6 +52,8 @@ def run(args: Namespace, console: Console) -> int:
     from archdsl.source.diagnostic import SpecError
 
     changed = all_overrides(args)
+    if args.why:
+        _refuse_beside_why(args)
     args.seed = whole(args.seed, "--seed")
     spec = api.load(args.spec, set=changed, at=size(args), fuse=args.fuse)
     if spec.kind == "space":
@@ -57,6 +63,10 @@ def run(args: Namespace, console: Console) -> int:
     if spec.missed:
         raise SpecError(spec.diagnostics)
     deployed = is_fused(spec, console)
+    if args.why:
+        from archdsl.cli.build_why import tell
+
+        return tell(args, console, spec)
     folder = _folder(args, spec)
     specs = [loaded.path for loaded in spec.model.files.values() if loaded.path]
     try:
@@ -64,6 +74,22 @@ def run(args: Namespace, console: Console) -> int:
         return _build(args, console, spec, _text(spec), folder, specs, deployed=deployed)
     except OSError as error:
         raise CallError(f"`{folder.as_posix()}` cannot be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def _refuse_beside_why(args: Namespace) -> None:
+    given = {
+        "--output": args.output is not None,
+        "--weights": args.weights is not None,
+        "--resize": args.resize,
+        "--compile": args.compile,
+        "--kernels": args.kernels is True,
+        "--force": args.force,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise CallError(
+                f"`--why` and `{name}` exclude each other", "`--why` builds nothing, it tells what a build would run"
+            )
 
 
 def _folder(args: Namespace, spec: Spec) -> Path:
@@ -100,16 +126,20 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
         from archdsl.budget.fvcore_count import measure
         from archdsl.checkpoints import wanted_of
         from archdsl.ir.counts import closed_form
+        from archdsl.kernels.choice import Use
         from archdsl.lowering.artifact import LoadedFrom, Provenance, write_build
         from archdsl.lowering.build import build_module
         from archdsl.lowering.fault import blamed
         from archdsl.lowering.memory import refuse_build
 
+        if args.kernels:
+            _check_kernels(spec, console)
         refuse_build(spec.network)
         wanted = wanted_of(spec, resize=args.resize, warn=warnings.append)
         weights, keymap, found = _weights(args.weights, spec, wanted) if args.weights else (None, None, None)
         progress.step("making the module")
-        module = build_module(spec.network, weights=weights, seed=args.seed, keymap=keymap, wanted=wanted)
+        kernels = args.kernels is not False
+        module = build_module(spec.network, weights=weights, seed=args.seed, keymap=keymap, wanted=wanted, kernels=kernels)
         loaded = LoadedFrom.of(args.weights, found.layout) if found else None
         progress.step("counting with fvcore")
         with blamed():
@@ -123,9 +153,10 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
                 folder,
                 module,
                 text,
-                Provenance(spec.hash, args.seed, console.command, __version__, loaded, deployed),
+                Provenance(spec.hash, args.seed, console.command, __version__, loaded, deployed, kernels),
                 counts=_counts(compared),
                 expectations=_expectations(spec),
+                use=Use.OPERATOR if args.kernels else Use.REFERENCE,
                 compiled=args.compile,
                 force=args.force,
                 specs=specs,
@@ -144,6 +175,19 @@ def _build(args: Namespace, console: Console, spec: Spec, text: str, folder: Pat
         console.say(line)
     console.out(folder.as_posix())
     return DONE
+
+
+def _check_kernels(spec: Spec, console: Console) -> None:
+    """Refuse operators where they are turned off, and tell where there are none."""
+    from archdsl.kernels.choice import OFF, VARIABLE
+    from archdsl.lowering.dispatch import takes_kernel
+
+    if OFF:
+        raise CallError(
+            f"`--kernels` and `{VARIABLE}={OFF}` exclude each other", f"unset `{VARIABLE}`, or leave `--kernels` out"
+        )
+    if not takes_kernel(spec.network):
+        console.say(f"`{spec.name}` has no component that a kernel takes: `--kernels` leaves it as it is")
 
 
 def _weights(file: str, spec: Spec, wanted: Wanted) -> tuple[Weights, KeyMap | None, Recognised]:
@@ -199,4 +243,7 @@ def _story(spec: Spec, compared: Comparison, report: dict[str, Any]) -> list[str
         worst, batches = max(found["differences"]), ", ".join(map(str, found["batches"]))
         accepted = f"{worst:.1e} of {found['tolerance']:.0e} accepted"
         lines.append(f"parity  {what} against eager logits: {accepted}, at batch {batches}")
+    if report["operators"]:
+        names = ", ".join(report["operators"])
+        lines.append(f"needs   archdsl, to load the program: `archdsl.load_program`; it holds {names}")
     return lines

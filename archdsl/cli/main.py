@@ -84,6 +84,7 @@ def parser_of(chosen: Verb) -> Parser:
         allow_abbrev=False,
     )
     chosen.configure(parser)
+    parser.add_argument("-h", "--help", action="help", help="show this and exit")
     # the options are listed below anyway
     parser.usage = " ".join(["%(prog)s [option ...]", *placed(parser)])
     add_common(parser)
@@ -224,7 +225,7 @@ def _split(words: list[str]) -> tuple[str | None, list[str]]:
 def _no_verb(words: list[str], console: Console) -> int:
     from archdsl.cli.arguments import Parser, add_common
 
-    parser = Parser(prog="archdsl", add_help=False, allow_abbrev=False)
+    parser = Parser(prog="archdsl", allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--version", action="store_true")
     add_common(parser)

@@ -17,7 +17,9 @@ VARIABLE = "ARCHDSL_KERNELS"
 _LEAST = (8, 0)
 _FORMATS = (torch.float32, torch.bfloat16, torch.float16)
 _TRITON = importlib.util.find_spec("triton") is not None
-_OFF = os.environ.get(VARIABLE, "").lower() in {"0", "off", "false", "no"}
+_SAID = os.environ.get(VARIABLE, "")
+OFF = _SAID if _SAID.lower() in {"0", "off", "false", "no"} else ""
+"""What the environment variable says where it turns kernels off, else nothing."""
 
 
 class Use(Enum):
@@ -54,7 +56,7 @@ def why_reference(module: Kernelled, device: torch.device, dtype: torch.dtype) -
         return module.declined
     if dtype not in _FORMATS:
         return f"the kernel does not compute in {str(dtype).removeprefix('torch.')}"
-    if _OFF:
+    if OFF:
         return f"kernels are turned off by {VARIABLE}"
     if module.use is Use.OPERATOR:
         return None
@@ -65,6 +67,14 @@ def why_reference(module: Kernelled, device: torch.device, dtype: torch.dtype) -
     return _why_not_here(device)
 
 
+def gpu_here() -> str | None:
+    """The name of the GPU that CUDA is on this machine, with its compute capability; None where there is none."""
+    if not torch.cuda.is_available():
+        return None
+    major, minor = torch.cuda.get_device_capability()
+    return f"{torch.cuda.get_device_name()}, compute capability {major}.{minor}"
+
+
 @torch.compiler.assume_constant_result
 def _why_not_here(device: torch.device) -> str | None:
     """Why no kernel runs on a CUDA device."""
@@ -72,6 +82,9 @@ def _why_not_here(device: torch.device) -> str | None:
         return "triton is not installed"
     if torch.version.hip:
         return "the kernel was not checked on AMD"
+    if not torch.cuda.is_available():
+        # asked for a GPU that is elsewhere
+        return None
     found = torch.cuda.get_device_capability(device)
     if found < _LEAST:
         return f"the kernel needs compute capability {_LEAST[0]}.{_LEAST[1]}, this GPU has {found[0]}.{found[1]}"

@@ -15,10 +15,11 @@ import torch
 from archdsl.ir.digest import digest
 from archdsl.ir.fuse import fused
 from archdsl.ir.network import Network
+from archdsl.kernels.choice import Use
 from archdsl.lowering.atomic import folder_at_once
 from archdsl.lowering.build import build_module
 from archdsl.lowering.compile import compile_module
-from archdsl.lowering.export import export, load_program, parity, save_program
+from archdsl.lowering.export import export, load_program, operators_of, parity, save_program
 from archdsl.lowering.folder import KIND, REPORT, SPEC, build_report, check_folder
 from archdsl.lowering.module import Backbone
 from archdsl.lowering.reading import Layout
@@ -46,7 +47,7 @@ class LoadedFrom:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a build comes from, as its report tells it."""
+    """Where a build comes from, as its report tells it. `kernels`: whether the module that is loaded again may take them."""
 
     spec_hash: str
     seed: int
@@ -54,6 +55,7 @@ class Provenance:
     version: str
     weights: LoadedFrom | None = None
     fuse: bool = False
+    kernels: bool = True
 
 
 def write_build(
@@ -64,6 +66,7 @@ def write_build(
     *,
     counts: Mapping[str, Any],
     expectations: Sequence[Mapping[str, Any]] = (),
+    use: Use = Use.REFERENCE,
     compiled: bool = False,
     force: bool = False,
     specs: Sequence[Path] = (),
@@ -78,6 +81,7 @@ def write_build(
         made from, never.
     spec_text: the spec in full, without imports; `load_build` makes the module of it.
     counts, expectations: for the report; values that JSON has.
+    use: what the program holds: the references of components, or the operators of those with a kernel.
     compiled: also compile with inductor, and compare.
     progress: told of each step before it begins.
 
@@ -94,7 +98,9 @@ def write_build(
 
     with folder_at_once(folder, check=check) as draft:
         progress("exporting the program")
-        save_program(export(module), draft / PROGRAM)
+        program = export(module, use)
+        operators = operators_of(program)
+        save_program(program, draft / PROGRAM)
         progress("comparing it with the eager module")
         found = {"exported": asdict(parity(module, load_program(draft / PROGRAM), what="exported"))}
         if compiled:
@@ -104,7 +110,7 @@ def write_build(
         progress("saving the weights")
         save_weights(module, draft / WEIGHTS)
         (draft / SPEC).write_text(spec_text, encoding="utf-8", newline="\n")
-        (draft / README).write_text(_readme(module), encoding="utf-8", newline="\n")
+        (draft / README).write_text(_readme(module, operators), encoding="utf-8", newline="\n")
         report = {
             "kind": KIND,
             "version": VERSION,
@@ -114,6 +120,8 @@ def write_build(
             "preprocess": module.preprocess.as_json() if module.preprocess else None,
             "spec_hash": provenance.spec_hash,
             "fuse": provenance.fuse,
+            "kernels": provenance.kernels,
+            "operators": list(operators),
             "seed": provenance.seed,
             "weights": loaded.file if loaded else None,
             "weights_layout": loaded.layout if loaded else None,
@@ -153,7 +161,7 @@ def load_build(folder: Path, resolve: Callable[[str], Network]) -> Backbone:
         network = fused(network)
     if digest(network) != report["spec_hash"]:
         _changed(folder, SPEC, "the network that it means is not the one that was built")
-    return build_module(network, weights=folder / WEIGHTS, seed=report["seed"])
+    return build_module(network, weights=folder / WEIGHTS, seed=report["seed"], kernels=report.get("kernels", True))
 
 
 def read_report(folder: Path) -> dict[str, Any]:
@@ -178,18 +186,21 @@ def _wrong_entry(report: Mapping[str, Any]) -> str | None:
         return "seed"
     if not isinstance(report.get("spec_hash"), str):
         return "spec_hash"
-    if not isinstance(report.get("fuse", False), bool):
-        return "fuse"
+    for name, default in (("fuse", False), ("kernels", True)):
+        if not isinstance(report.get(name, default), bool):
+            return name
     files = report.get("files")
     return None if isinstance(files, dict) and all(isinstance(files.get(name), str) for name in (SPEC, WEIGHTS)) else "files"
 
 
-def _readme(module: Backbone) -> str:
+def _readme(module: Backbone, operators: Sequence[str]) -> str:
     shape = ", ".join(map(str, module.image.shape))
-    return (
-        f"# {module.name}\n\nLoaded by torch alone; the first axis is the batch, of any size.\n\n```python\nimport torch\n"
-        f'program = torch.export.load("{PROGRAM}").module()\nlogits = program(torch.zeros(1, {shape}))\n```\n'
-    )
+    told, lines = "Loaded by torch alone", ["import torch", f'program = torch.export.load("{PROGRAM}").module()']
+    if operators:
+        told = f"Loaded by archdsl, whose operators it holds ({', '.join(operators)})"
+        lines = ["import torch", "", "import archdsl", "", f'program = archdsl.load_program("{PROGRAM}")']
+    code = "\n".join([*lines, f"logits = program(torch.zeros(1, {shape}))"])
+    return f"# {module.name}\n\n{told}; the first axis is the batch, of any size.\n\n```python\n{code}\n```\n"
 
 
 def _sha256(path: Path) -> str:

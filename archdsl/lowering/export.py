@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from archdsl.kernels.choice import Use
+from archdsl.lowering.dispatch import choose
 from archdsl.lowering.module import Backbone, escape
 from archdsl.schema.units import FeatureMap
 from archdsl.source.diagnostic import Diagnostic, Note, SpecError
@@ -35,19 +37,28 @@ class Parity:
         return all(difference <= self.tolerance for difference in self.differences)
 
 
-def export(module: Backbone) -> ExportedProgram:
+def export(module: Backbone, use: Use = Use.REFERENCE) -> ExportedProgram:
     """The program of a backbone in evaluation mode, for any batch of at least one image of the spec's size.
 
-    The module itself is left as it is.
+    The module itself is left as it is. The program holds the references of components, which torch alone can run; for
+    `Use.OPERATOR` the operators of those that have a kernel.
     """
     plain = copy.deepcopy(module).eval()
     escape(plain)
+    choose(plain, use)
     for weight in plain.parameters():
         weight.requires_grad_(False)
     example = images(module, 2)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         return torch.export.export(plain, (example,), dynamic_shapes={"images": {0: Dim("batch", min=1)}})
+
+
+def operators_of(program: ExportedProgram) -> tuple[str, ...]:
+    """The operators in a program that torch alone has not, such as `archdsl::routing_attention`."""
+    targets = (node.target for node in program.graph.nodes if node.op == "call_function")
+    names = {target.name().removesuffix(".default") for target in targets if isinstance(target, torch._ops.OpOverload)}
+    return tuple(sorted(name for name in names if name.startswith("archdsl::")))
 
 
 def save_program(program: ExportedProgram, path: Path) -> None:

@@ -26,6 +26,15 @@ def remember(module: nn.Module, component: str) -> None:
     _COMPONENTS[type(module)] = component
 
 
+def components(root: nn.Module) -> Iterator[tuple[str, str, nn.Module]]:
+    """The components of a module with their places in the state_dict and their names, as they are called."""
+    for path, level in root.named_modules():
+        if isinstance(level, Level):
+            for name, child in level.named_children():
+                if type(child) in _COMPONENTS and not isinstance(child, Level):
+                    yield f"{path}.{name}" if path else name, _COMPONENTS[type(child)], child
+
+
 def broken(component: str, key: str, reason: str, notes: tuple[Note, ...] = ()) -> SpecError:
     """The error of a component that does not do what it promises, at a place of the state_dict."""
     owner = registry.distribution(component)

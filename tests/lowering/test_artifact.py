@@ -273,7 +273,7 @@ def test_work_that_fails_leaves_nothing(error: type[BaseException], tmp_path: Pa
 
     write(tmp_path / "out")
     before = (tmp_path / "out" / "report.json").read_bytes()
-    monkeypatch.setattr(artifact, "_readme", lambda module: fail("saving"))
+    monkeypatch.setattr(artifact, "_readme", lambda *_: fail("saving"))
     with pytest.raises(error):
         write(tmp_path / "out", seed=6)
     assert (tmp_path / "out" / "report.json").read_bytes() == before
