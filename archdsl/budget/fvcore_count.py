@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from archdsl.ir.counts import part_levels
 from archdsl.ir.network import Network
+from archdsl.kernels.operator import OPERATORS, Operator
 from archdsl.lowering.memory import activation_bytes, refuse_beyond_memory
 
 
@@ -31,7 +34,7 @@ class Measured:
 
 
 def measure(module: nn.Module, network: Network) -> Measured:
-    """Run a module of `network` once and count. It must be built of references: fvcore does not see into fused kernels.
+    """Run a module of `network` once and count. An operator of archdsl counts as what its reference is made of.
 
     The module comes back as it was, in the mode it was in.
 
@@ -51,6 +54,8 @@ def measure(module: nn.Module, network: Network) -> Measured:
             from fvcore.nn import FlopCountAnalysis
 
             analysis = FlopCountAnalysis(module, image)
+            for name, operator in OPERATORS.items():
+                analysis.set_op_handle(f"archdsl::{name}", _handle(operator))
             analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
             by_module = analysis.by_module()
             ops = {name: int(count) for name, count in sorted(analysis.by_operator().items()) if count}
@@ -67,6 +72,21 @@ def measure(module: nn.Module, network: Network) -> Measured:
         params_by_part={level: _params(module.get_submodule(level)) for level in levels},
         uncounted=uncounted,
     )
+
+
+def _handle(operator: Operator) -> Callable[[list[Any], list[Any]], Counter[str]]:
+    """What fvcore calls for a node of an operator in a traced graph."""
+
+    def handle(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+        # all multiplications of the references are those of products
+        return Counter(matmul=operator.macs(*map(_argument, inputs)))
+
+    return handle
+
+
+def _argument(value: Any) -> Any:
+    """What is known of a value in a traced graph: the shape of a tensor, or a number."""
+    return tuple(value.type().sizes()) if value.isCompleteTensor() else value.toIValue()
 
 
 def _params(module: nn.Module) -> int:

@@ -4,10 +4,15 @@ import dataclasses
 import logging
 
 import pytest
+from torch.utils.flop_counter import FlopCounterMode
 
+from archdsl.api import load
 from archdsl.budget.compare import compare
 from archdsl.budget.fvcore_count import measure
 from archdsl.ir.counts import closed_form
+from archdsl.kernels.choice import Use
+from archdsl.lowering.dispatch import choose
+from archdsl.lowering.export import images
 from archdsl.lowering.module import lower
 from archdsl.schema.cost import Cost
 from tests.lowering import networks
@@ -55,3 +60,29 @@ def test_measuring_leaves_the_module_as_it_was(caplog: pytest.LogCaptureFixture,
     assert not caplog.records
     assert not recwarn.list
     assert logging.getLogger("fvcore").level == level
+
+
+@pytest.mark.parametrize("name", ["biformer_t", "halonet_h0", "halonet26t", "transnext_micro"])
+def test_operators_count_as_their_references(name: str) -> None:
+    network = load(f"@{name}").network
+    module = lower(network).eval()
+    choose(module, Use.OPERATOR)
+    measured = measure(module, network)
+    assert compare(closed_form(network), measured).equal
+    assert [op for op in measured.uncounted if op.startswith("archdsl::")] == []
+    found = {}
+    for use in Use.REFERENCE, Use.OPERATOR:
+        choose(module, use)
+        with FlopCounterMode(display=False) as counter:
+            module(images(module, 1))
+        found[use] = counter.get_total_flops()
+    assert found[Use.OPERATOR] == found[Use.REFERENCE] > 0
+
+
+def test_a_network_of_operators_has_operators_in_it() -> None:
+    network = load("@biformer_t").network
+    module = lower(network).eval()
+    choose(module, Use.OPERATOR)
+    with FlopCounterMode(display=False) as counter:
+        module(images(module, 1))
+    assert {str(op) for op in counter.get_flop_counts()["Global"]} >= {"archdsl.routing_attention"}
