@@ -49,14 +49,28 @@ def _offsets(row, column, channel, stride_h, stride_w, stride_c):
 
 
 @triton.jit
-def _chosen(selected, query_region, query_present, key_region, key_present, WORDS: tl.constexpr):
-    """Whether queries are routed to keys, by the bits of their regions. Queries lie along another axis than keys."""
-    chosen = query_present & key_present & (key_region < 0)
-    for word in tl.static_range(WORDS):
-        bits = tl.load(selected + query_region * WORDS + word, mask=query_present, other=0)
-        bit = (bits >> (key_region % 64).to(tl.int64)) & 1
-        chosen = chosen | (key_present & (key_region // 64 == word) & (bit != 0))
+def _chosen(bits, selected, query_region, query_present, key_region, key_present, WORDS: tl.constexpr):
+    """Whether queries are routed to keys, by the bits of their regions, the first word of which is at hand.
+
+    Queries lie along another axis than keys.
+    """
+    chosen = key_present & (((bits >> (key_region % 64).to(tl.int64)) & 1) != 0)
+    if WORDS > 1:
+        chosen = chosen & (key_region < 64)
+        for word in tl.static_range(1, WORDS):
+            bits = tl.load(selected + query_region * WORDS + word, mask=query_present, other=0)
+            bit = (bits >> (key_region % 64).to(tl.int64)) & 1
+            chosen = chosen | (key_present & (key_region // 64 == word) & (bit != 0))
     return chosen
+
+
+@triton.jit
+def _bits(selected, region, present, REGIONS: tl.constexpr, DENSE: tl.constexpr):
+    """The first words of the bits of regions, which hold all where there are at most 64. The gather form needs none."""
+    bits = 0
+    if DENSE:
+        bits = tl.load(selected + region * ((REGIONS + 63) // 64), mask=present, other=0)
+    return bits
 
 
 @triton.jit
@@ -113,7 +127,7 @@ def _invert(
 
 @triton.jit
 def _keys(
-    qkv, routes, start, query_region, query_present, channel, qkv_h, qkv_w, qkv_c, routes_k,
+    qkv, routes, bits, start, query_region, query_present, channel, qkv_h, qkv_w, qkv_c, routes_k,
     CHANNELS: tl.constexpr, HEAD_DIM: tl.constexpr, REGIONS: tl.constexpr, COLUMNS: tl.constexpr, HEIGHT: tl.constexpr,
     WIDTH: tl.constexpr, TOPK: tl.constexpr, DENSE: tl.constexpr, BLOCK_N: tl.constexpr
 ):  # fmt: skip
@@ -124,8 +138,9 @@ def _keys(
         present = key < REGIONS * HEIGHT * WIDTH
         row, column, region = _place(0, key, COLUMNS, HEIGHT, WIDTH, True)
         seen = _chosen(
-            routes, query_region[:, None], query_present[:, None], region[None, :], present[None, :], (REGIONS + 63) // 64
-        )
+            bits[:, None], routes, query_region[:, None], query_present[:, None], region[None, :], present[None, :],
+            (REGIONS + 63) // 64,
+        )  # fmt: skip
     else:
         routed = tl.load(routes + key // (HEIGHT * WIDTH) * routes_k, mask=present, other=0).to(tl.int32)
         row, column, region = _place(routed, key % (HEIGHT * WIDTH), COLUMNS, HEIGHT, WIDTH, False)
@@ -165,6 +180,7 @@ def _forward(
     routes += image * routes_b
     if not DENSE:
         routes += region.to(tl.int64) * routes_r
+    bits = _bits(routes, region, present, REGIONS, DENSE)
 
     # the greatest logits, base 2, and sums of weights and of weighted values so far
     top = tl.full([BLOCK_M], float("-inf"), tl.float32)
@@ -172,7 +188,7 @@ def _forward(
     out = tl.zeros([BLOCK_M, BLOCK_D], tl.float32)
     for start in range(0, KEYS, BLOCK_N):
         k, v, seen = _keys(
-            qkv, routes, start, region, present, channel, qkv_h, qkv_w, qkv_c, routes_k,
+            qkv, routes, bits, start, region, present, channel, qkv_h, qkv_w, qkv_c, routes_k,
             HEADS * HEAD_DIM, HEAD_DIM, REGIONS, COLUMNS, HEIGHT, WIDTH, TOPK, DENSE, BLOCK_N,
         )  # fmt: skip
         logits = tl.dot(q, tl.trans(k), input_precision=PRECISION) * (scale * _LOG2_E)
@@ -230,11 +246,12 @@ def _backward_queries(
     routes += image * routes_b
     if not DENSE:
         routes += region.to(tl.int64) * routes_r
+    bits = _bits(routes, region, present, REGIONS, DENSE)
 
     found = tl.zeros([BLOCK_M, BLOCK_D], tl.float32)
     for start in range(0, KEYS, BLOCK_N):
         k, v, seen = _keys(
-            qkv, routes, start, region, present, channel, qkv_h, qkv_w, qkv_c, routes_k,
+            qkv, routes, bits, start, region, present, channel, qkv_h, qkv_w, qkv_c, routes_k,
             HEADS * HEAD_DIM, HEAD_DIM, REGIONS, COLUMNS, HEIGHT, WIDTH, TOPK, DENSE, BLOCK_N,
         )  # fmt: skip
         logits = tl.dot(q, tl.trans(k), input_precision=PRECISION) * (scale * _LOG2_E)
@@ -296,7 +313,8 @@ def _backward_keys(
         asked = query < queries
         if DENSE:
             by_row, by_column, by = _place(0, query, COLUMNS, HEIGHT, WIDTH, True)
-            seen = _chosen(routes, by[None, :], asked[None, :], region[:, None], present[:, None], WORDS)
+            bits = _bits(routes, by, asked, REGIONS, True)[None, :]
+            seen = _chosen(bits, routes, by[None, :], asked[None, :], region[:, None], present[:, None], WORDS)
         else:
             by = tl.load(routes + query // (HEIGHT * WIDTH), mask=asked, other=0)
             by_row, by_column, by = _place(by, query % (HEIGHT * WIDTH), COLUMNS, HEIGHT, WIDTH, False)
@@ -429,7 +447,7 @@ def _launch(kernel: str, qkv: Tensor, constants: dict[str, Any]) -> tuple[dict[s
     parts, own = (1, positions * regions) if dense else (regions, positions)
     walked = positions * (regions if dense else constants["TOPK"])
     numbers = configuration(
-        _TABLE, f"{'dense' if dense else 'gather'}_{kernel}", qkv, head_dim=constants["HEAD_DIM"], own=own, walked=walked
+        _TABLE, f"{'dense' if dense else 'gather'}_{kernel}", qkv, head_dim=constants["HEAD_DIM"], own=own
     )
     mine, other = ("BLOCK_N", "BLOCK_M") if kernel == "backward_keys" else ("BLOCK_M", "BLOCK_N")
     numbers[mine], numbers[other] = min(numbers[mine], tile(own)), min(numbers[other], tile(walked))
