@@ -10,7 +10,7 @@ PIP_ARGS ?=
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow check golden bench clean
+.PHONY: help run test slow kernels gpu check golden bench clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -33,6 +33,14 @@ test: $(READY) ## the fast tests
 slow: $(READY) ## the slow tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow
 
+kernels: $(READY) ## the kernels without a GPU: interpreted on the CPU, and compiled ahead of time
+	TRITON_INTERPRET=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/kernels/interpreted
+	$(BIN)/python -m pytest -q -n $(WORKERS) tests/kernels/ahead
+
+# a machine with a GPU may have an environment of its own: nothing is set up here
+gpu: ## the kernels on the GPU that is here, checked and measured, in some minutes; PYTHON names the environment
+	@PYTHONPATH=. $(shell test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON)) benchmarks/gpu.py
+
 check: $(READY) ## format, lint, types, direction of imports, generated files, specs
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -46,6 +54,7 @@ check: $(READY) ## format, lint, types, direction of imports, generated files, s
 
 golden: $(READY) ## rewrite the golden files; read the difference before committing it
 	$(BIN)/python -m pytest -q -n $(WORKERS) --golden tests/cli/test_errors.py
+	$(BIN)/python -m pytest -q -n $(WORKERS) --golden tests/kernels/ahead
 	git --no-pager diff --stat -- tests/golden
 
 bench: $(READY) ## measure the start-up time, and that of all specs together

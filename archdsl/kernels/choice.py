@@ -75,7 +75,6 @@ def gpu_here() -> str | None:
     return f"{torch.cuda.get_device_name()}, compute capability {major}.{minor}"
 
 
-@torch.compiler.assume_constant_result
 def _why_not_here(device: torch.device) -> str | None:
     """Why no kernel runs on a CUDA device."""
     if not _TRITON:
@@ -89,6 +88,10 @@ def _why_not_here(device: torch.device) -> str | None:
     if found < _LEAST:
         return f"the kernel needs compute capability {_LEAST[0]}.{_LEAST[1]}, this GPU has {found[0]}.{found[1]}"
     return None
+
+
+# what `torch.compiler.assume_constant_result` does, without the second that the import of the compiler takes
+_why_not_here._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _format(x: Tensor) -> torch.dtype:

@@ -35,15 +35,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path.parent != _HERE or collection_path.name.startswith("conftest"):
         return None
     name = collection_path.name
-    if name == "ahead" and INTERPRETED and _is_named(name, config):
-        raise pytest.UsageError("kernels are compiled where Triton does not interpret: unset TRITON_INTERPRET")
-    if name == "interpreted" and not INTERPRETED and _is_named(name, config):
-        raise pytest.UsageError("Triton does not interpret here: set TRITON_INTERPRET=1")
     if INTERPRETED:
         return True if name != "interpreted" else None
     if name == "interpreted" or (name == "ahead" and not (_is_named(name, config) or config.option.markexpr == "ahead")):
         return True
     return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # what is named by its path is collected in any case
+    folders = {item.path.relative_to(_HERE).parts[0] for item in items if item.path.is_relative_to(_HERE)}
+    if "interpreted" in folders and not INTERPRETED:
+        raise pytest.UsageError("Triton does not interpret here: set TRITON_INTERPRET=1")
+    if INTERPRETED and folders - {"interpreted"}:
+        raise pytest.UsageError("this is to be run where Triton does not interpret: unset TRITON_INTERPRET")
 
 
 def _is_named(folder: str, config: pytest.Config) -> bool:

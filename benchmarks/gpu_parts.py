@@ -1,0 +1,263 @@
+"""What `benchmarks/gpu.py` does on a GPU, in parts: each gives plain data, and again when it has more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+import archdsl
+from archdsl.bench.operator_bench import bench_operator
+from archdsl.bench.settings import Settings
+from archdsl.bench.timing import Duration
+from archdsl.components.operators import operators
+from archdsl.kernels.choice import Use
+from archdsl.lowering.dispatch import choose, sites, takes_kernel
+from archdsl.lowering.export import images
+from archdsl.testing.golden import distance, golden, golden_images, official_state
+from archdsl.testing.parity import check_repeatable, errors
+
+Found = dict[str, Any]
+Part = Callable[["Run"], Iterator[Found]]
+ROOT = Path(__file__).resolve().parents[1]
+FORMATS = (torch.float32, torch.bfloat16, torch.float16)
+TRAINED = ("biformer_t", "halonet_h1", "transnext_tiny")
+# of a loss and of the norm of a gradient, in float32: sums are taken in another order, through all layers
+LOSS, GRADIENT = 1e-4, 1e-3
+BATCH = 128
+
+
+class Run:
+    """A run of a part: the device, and the seconds that it has."""
+
+    def __init__(self, device: torch.device, seconds: float) -> None:
+        self.device = device
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        return self._end - time.monotonic()
+
+
+def parity(run: Run) -> Iterator[Found]:
+    """Every sample of every operator in three number formats, outputs and gradients against float64.
+
+    An error is at most twice that of the reference in the same format, plus one unit of rounding. What is chosen, such as the
+    regions of routing, is an argument, and so the same in all formats.
+    """
+    found: Found = {"holds": True, "cases": 0, "beyond": [], "left_out": [], "errors": {}}
+    for name, operator in operators().items():
+        samples = operator.samples()
+        for sample, batch in [*((odd, 3) for odd in samples.ODD), *((sample, 2) for sample in samples.PUBLISHED)]:
+            for dtype in FORMATS:
+                told = f"{name}, {sample}, {_name(dtype)}"
+                if run.left < 0:
+                    found["left_out"].append(told)
+                    continue
+                arguments = samples.draw(sample, batch, dtype=dtype, device=run.device)
+                rows = errors(operator, arguments)
+                found["cases"] += 1
+                found["errors"][told] = {
+                    row.what: {"largest": row.largest, "rms": row.rms, "reference": row.reference} for row in rows
+                }
+                found["beyond"] += [f"{told}: {row}" for row in rows if not row.holds]
+        found["holds"] = not found["beyond"] and not found["left_out"]
+        yield found
+
+
+def determinism(run: Run) -> Iterator[Found]:
+    """Two runs of every kernel give the same bits."""
+    found: Found = {"holds": True, "cases": 0, "differing": []}
+    for operator in operators().values():
+        samples = operator.samples()
+        for sample in (*samples.ODD, *samples.PUBLISHED):
+            for dtype in FORMATS:
+                if run.left < 0:
+                    break
+                arguments = samples.draw(sample, 4, dtype=dtype, device=run.device)
+                try:
+                    check_repeatable(operator, arguments)
+                except AssertionError as error:
+                    found["differing"].append(f"{sample}, {_name(dtype)}: {error}")
+                found["cases"] += 1
+        found["holds"] = not found["differing"]
+        yield found
+
+
+def goldens(run: Run) -> Iterator[Found]:
+    """The logits of published weights in float32, with kernels, where the files of them are there."""
+    found: Found = {"holds": True, "models": {}}
+    for path in sorted((ROOT / "tests" / "golden").glob("*.json")):
+        published = golden(path.stem, path.parent)
+        spec = archdsl.load(ROOT / "specs" / f"{published['spec']}.arch", at=tuple(published["input_shape"][2:]))
+        if run.left < 0 or not takes_kernel(spec.network):
+            continue
+        module = archdsl.build(spec, weights=official_state(published)).to(run.device)
+        with torch.no_grad():
+            far = distance(published, module(golden_images(published).to(run.device)))
+        kernels = sum(site.count for site in sites(module, run.device.type) if site.implementation == "kernel")
+        found["models"][path.stem] = {"distance": far, "tolerance": published["tolerance"], "kernels": kernels}
+        # a NaN is within nothing
+        found["holds"] = found["holds"] and far <= published["tolerance"]
+        yield found
+    yield found
+
+
+def training(run: Run) -> Iterator[Found]:
+    """One step with kernels gives the loss and the gradients of one with references."""
+    found: Found = {"holds": True, "specs": {}}
+    for name in TRAINED:
+        if run.left < 0:
+            break
+        row = step_with_both(name, run.device)
+        found["specs"][name] = row
+        found["holds"] = found["holds"] and row["loss"] <= LOSS and row["gradient"] <= GRADIENT
+        yield found
+
+
+def step_with_both(name: str, device: torch.device, *, batch: int = 4, **loaded: Any) -> Found:
+    """The difference in loss and, of the weight that differs most, in the gradient, both relative to those of the reference."""
+    module = archdsl.build(archdsl.load(ROOT / "specs" / f"{name}.arch", **loaded)).to(device).train()
+    x = images(module, batch)
+    labels = torch.arange(batch, device=device) % module.num_classes
+    ties = Ties()
+    taken: dict[Use, tuple[Tensor, list[Tensor]]] = {}
+    for use in (Use.REFERENCE, Use.BY_DEVICE):
+        choose(module, use)
+        module.zero_grad(set_to_none=True)
+        # branches are dropped alike
+        torch.manual_seed(0)
+        with ties:
+            y = module(x)
+        loss = F.cross_entropy(y, labels)
+        loss.backward()
+        taken[use] = loss.detach(), [weight.grad for weight in module.parameters()]
+    (one, slopes), (other, others) = taken[Use.REFERENCE], taken[Use.BY_DEVICE]
+    apart = [((a - b).norm() / (a.norm() + 1e-12)).item() for a, b in zip(slopes, others, strict=True)]
+    names = [name for name, _ in module.named_parameters()]
+    worst = max(range(len(apart)), key=lambda at: (apart[at] != apart[at], apart[at]))
+    return {"loss": abs((other - one) / one).item(), "gradient": apart[worst], "worst": names[worst]}
+
+
+class Ties(TorchFunctionMode):
+    """What the first run chose by `topk` the second chooses, too: of two that are nearly as large either may be the larger."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chosen: list[Tensor] = []
+        self._next: int | None = None
+
+    def __exit__(self, *error: Any) -> None:
+        # from now on the choices are taken from the beginning
+        self._next = 0
+        super().__exit__(*error)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func not in (torch.topk, torch.Tensor.topk):
+            return result
+        if self._next is None:
+            self._chosen.append(result.indices)
+            return result
+        indices = self._chosen[self._next]
+        self._next += 1
+        return torch.return_types.topk((args[0].gather(-1, indices), indices))
+
+
+def sanitizer(run: Run) -> Iterator[Found]:
+    """The kernels at one odd shape under the checker of memory that comes with CUDA, where it is there."""
+    from shutil import which
+
+    tool = which("compute-sanitizer")
+    if tool is None:
+        yield {"holds": True, "left_out": "compute-sanitizer is not there"}
+        return
+    for check in ("memcheck", "racecheck"):
+        call = [tool, "--tool", check, "--error-exitcode", "9", sys.executable, "-m", "benchmarks.gpu_parts"]
+        try:
+            done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False, timeout=max(1.0, run.left))
+        except subprocess.TimeoutExpired:
+            yield {"holds": True, "left_out": f"{check} takes more time than there is"}
+            return
+        yield {"holds": done.returncode == 0, "check": check, "said": (done.stdout + done.stderr)[-2000:]}
+        if done.returncode:
+            return
+
+
+def small(device: torch.device) -> None:
+    """The kernels of every operator once, forward and backward, at its last odd sample."""
+    for operator in operators().values():
+        samples = operator.samples()
+        arguments = samples.draw(samples.ODD[-1], 2, dtype=torch.float16, device=device)
+        outputs = operator.forward(*arguments)
+        operator.backward(torch.ones_like(outputs[0]), *arguments, *outputs)
+    torch.cuda.synchronize(device)
+
+
+def benchmark(run: Run) -> Iterator[Found]:
+    """The published shapes at batch 128 in bfloat16: the first of every operator, then the second, as long as there is time."""
+    found: Found = {"holds": True, "shapes": {}, "left_out": []}
+    settings = Settings(run.device, torch.bfloat16, BATCH)
+    published = {name: operator.samples().PUBLISHED for name, operator in operators().items()}
+    # one shape takes about as long as the one before
+    longest = 0.0
+    for at in range(max(map(len, published.values()))):
+        for name, samples in published.items():
+            if at >= len(samples):
+                continue
+            told = f"{name}, {samples[at]}"
+            if run.left < longest:
+                found["left_out"].append(told)
+                continue
+            start = time.monotonic()
+            result = bench_operator(operators()[name], settings, samples[at : at + 1])
+            longest = max(longest, time.monotonic() - start)
+            found["shapes"][told] = result.as_dict()
+            found["holds"] = found["holds"] and result.holds
+            yield found
+    yield found
+
+
+def rehearsal() -> Found:
+    """The code of the benchmark on the CPU at small shapes. What it takes says nothing, and is not given back."""
+    device, once = torch.device("cpu"), Duration(rounds=1)
+    settings = Settings(device, torch.float32, 1, once, modes=("default",), backend="eager")
+    ran = [bench_operator(operator, settings, operator.samples().ODD[:1]) for operator in operators().values()]
+    return {
+        "operators": [result.target for result in ran],
+        "rows": sum(len(case.rows) for result in ran for case in result.cases),
+    }
+
+
+PARTS: dict[str, tuple[Part, int]] = {
+    "parity": (parity, 150),
+    "determinism": (determinism, 60),
+    "goldens": (goldens, 60),
+    "training": (training, 60),
+    "sanitizer": (sanitizer, 60),
+    "benchmark": (benchmark, 180),
+}
+"""The parts in their order, with the seconds that each has: under ten minutes together."""
+
+
+def plain_float32() -> None:
+    """Float32 is float32: no product is rounded to tf32."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+if __name__ == "__main__":
+    small(torch.device("cuda"))
