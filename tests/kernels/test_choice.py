@@ -43,16 +43,9 @@ def test_the_gpu_decides(capability: tuple[int, int], reason: str | None, monkey
     assert why_reference(Kernelled(), CUDA, torch.bfloat16) == reason
 
 
-@pytest.mark.parametrize("capability", [(7, 0), (9, 0)])
-def test_the_gpu_is_a_constant_of_what_is_compiled(capability: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    _gpu(monkeypatch, capability)
-    module = Kernelled()
-
-    @torch.compile(fullgraph=True, backend="eager")
-    def told(x: torch.Tensor) -> torch.Tensor:
-        return x + (1 if why_reference(module, CUDA, torch.float32) is None else 2)
-
-    assert told(torch.zeros(1)).item() == (1 if capability >= (8, 0) else 2)
+def test_the_gpu_is_a_constant_of_what_is_compiled() -> None:
+    # asked of torch itself, so that a newer one that marks it otherwise is noticed
+    assert vars(choice._why_not_here) == vars(torch.compiler.assume_constant_result(lambda: None))
 
 
 def test_without_triton_there_is_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
