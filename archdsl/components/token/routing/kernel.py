@@ -45,7 +45,7 @@ def _place(region, position, COLUMNS: tl.constexpr, HEIGHT: tl.constexpr, WIDTH:
 def _offsets(row, column, channel, stride_h, stride_w, stride_c):
     """Offsets of channels of positions, [positions, channels]."""
     at = row.to(tl.int64) * stride_h + column.to(tl.int64) * stride_w
-    return at[:, None] + (channel * stride_c)[None, :]
+    return at[:, None] + (channel.to(tl.int64) * stride_c)[None, :]
 
 
 @triton.jit
@@ -145,10 +145,11 @@ def _keys(
         routed = tl.load(routes + key // (HEIGHT * WIDTH) * routes_k, mask=present, other=0).to(tl.int32)
         row, column, region = _place(routed, key % (HEIGHT * WIDTH), COLUMNS, HEIGHT, WIDTH, False)
         seen = present[None, :]
-    at = qkv + _offsets(row, column, channel, qkv_h, qkv_w, qkv_c) + CHANNELS * qkv_c
+    third = tl.full([], CHANNELS, tl.int64) * qkv_c
+    at = qkv + _offsets(row, column, channel, qkv_h, qkv_w, qkv_c) + third
     real = present[:, None] & (channel < HEAD_DIM)[None, :]
     k = tl.load(at, mask=real, other=0.0)
-    v = tl.load(at + CHANNELS * qkv_c, mask=real, other=0.0)
+    v = tl.load(at + third, mask=real, other=0.0)
     return k, v, seen
 
 
@@ -166,7 +167,7 @@ def _forward(
     PARTS: tl.constexpr = 1 if DENSE else REGIONS
     TILES: tl.constexpr = (QUERIES + BLOCK_M - 1) // BLOCK_M
     program = tl.program_id(0)
-    head = program % HEADS
+    head = (program % HEADS).to(tl.int64)
     part = program // (HEADS * TILES) % PARTS
     image = (program // (HEADS * TILES * PARTS)).to(tl.int64)
 
@@ -225,7 +226,7 @@ def _backward_queries(
     PARTS: tl.constexpr = 1 if DENSE else REGIONS
     TILES: tl.constexpr = (QUERIES + BLOCK_M - 1) // BLOCK_M
     program = tl.program_id(0)
-    head = program % HEADS
+    head = (program % HEADS).to(tl.int64)
     part = program // (HEADS * TILES) % PARTS
     image = (program // (HEADS * TILES * PARTS)).to(tl.int64)
 
@@ -277,13 +278,12 @@ def _backward_keys(
     `routes` are the bits of `_select` in the dense form, and in the gather form the regions that `_invert` found.
     """
     ALL: tl.constexpr = REGIONS * HEIGHT * WIDTH
-    CHANNELS: tl.constexpr = HEADS * HEAD_DIM
     WORDS: tl.constexpr = (REGIONS + 63) // 64
     KEYS: tl.constexpr = ALL if DENSE else HEIGHT * WIDTH
     PARTS: tl.constexpr = 1 if DENSE else REGIONS
     TILES: tl.constexpr = (KEYS + BLOCK_N - 1) // BLOCK_N
     program = tl.program_id(0)
-    head = program % HEADS
+    head = (program % HEADS).to(tl.int64)
     part = program // (HEADS * TILES) % PARTS
     image = (program // (HEADS * TILES * PARTS)).to(tl.int64)
 
@@ -293,9 +293,10 @@ def _backward_keys(
     channel = tl.arange(0, BLOCK_D)
     real = present[:, None] & (channel < HEAD_DIM)[None, :]
     qkv += image * qkv_b + head * HEAD_DIM * qkv_c
-    at = qkv + _offsets(row, column, channel, qkv_h, qkv_w, qkv_c) + CHANNELS * qkv_c
+    third = tl.full([], HEADS * HEAD_DIM, tl.int64)
+    at = qkv + _offsets(row, column, channel, qkv_h, qkv_w, qkv_c) + third * qkv_c
     k = tl.load(at, mask=real, other=0.0)
-    v = tl.load(at + CHANNELS * qkv_c, mask=real, other=0.0)
+    v = tl.load(at + third * qkv_c, mask=real, other=0.0)
     grad += image * grad_b + head * HEAD_DIM * grad_c
     if DENSE:
         routes += image * (REGIONS * WORDS)
@@ -332,9 +333,9 @@ def _backward_keys(
         keys += tl.dot((weights * change).to(q.dtype), q, input_precision=PRECISION)
 
     gradient += image * gradient_b + head * HEAD_DIM * gradient_c
-    at = gradient + _offsets(row, column, channel, gradient_h, gradient_w, gradient_c) + CHANNELS * gradient_c
+    at = gradient + _offsets(row, column, channel, gradient_h, gradient_w, gradient_c) + third * gradient_c
     tl.store(at, (keys * scale).to(gradient.dtype.element_ty), mask=real)
-    tl.store(at + CHANNELS * gradient_c, values.to(gradient.dtype.element_ty), mask=real)
+    tl.store(at + third * gradient_c, values.to(gradient.dtype.element_ty), mask=real)
 
 
 # --- launching ----------------------------------------------------------------------------------------------------------
@@ -446,9 +447,7 @@ def _launch(kernel: str, qkv: Tensor, constants: dict[str, Any]) -> tuple[dict[s
     dense, regions = constants["DENSE"], constants["REGIONS"]
     parts, own = (1, positions * regions) if dense else (regions, positions)
     walked = positions * (regions if dense else constants["TOPK"])
-    numbers = configuration(
-        _TABLE, f"{'dense' if dense else 'gather'}_{kernel}", qkv, head_dim=constants["HEAD_DIM"], own=own
-    )
+    numbers = configuration(_TABLE, f"{'dense' if dense else 'gather'}_{kernel}", qkv, head_dim=constants["HEAD_DIM"], own=own)
     mine, other = ("BLOCK_N", "BLOCK_M") if kernel == "backward_keys" else ("BLOCK_M", "BLOCK_N")
     numbers[mine], numbers[other] = min(numbers[mine], tile(own)), min(numbers[other], tile(walked))
     return numbers, qkv.shape[0] * constants["HEADS"] * parts * tiles(own, numbers[mine])

@@ -92,6 +92,6 @@ routing_attention = Operator(
 )
 """Attention of a map of queries, keys and values [B, H, W, 3C], cut into rows x columns regions: [B, H, W, C].
 
-`routes` [B, R, k] has the regions that each region attends to, row by row. `lse` [B, H, W, heads] are the logarithms of the
-sums of exponentials, in float32.
+`routes` [B, R, k] has the regions that each region attends to, row by row, all different. `lse` [B, H, W, heads] are the
+logarithms of the sums of exponentials, in float32. Tensors may have any strides.
 """
