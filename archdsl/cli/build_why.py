@@ -33,7 +33,7 @@ def tell(args: Namespace, console: Console, spec: Spec) -> int:
     pairs = list(zip(*found.values(), strict=True))
     blocks = [_table([pair for pair in pairs if pair[0].kernelled], console), _others([cpu for cpu, _ in pairs])]
     console.out("\n\n".join(filter(None, blocks)))
-    console.say(f"CUDA is {gpu}" if gpu else "there is no GPU here: CUDA is one of compute capability 8.0 or more")
+    console.reason(f"CUDA is {gpu}" if gpu else "there is no GPU here: CUDA is one of compute capability 8.0 or more")
     return DONE
 
 

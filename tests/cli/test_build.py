@@ -93,7 +93,7 @@ def _routed(*options: str) -> int:
 
 
 def test_why_lists_what_runs_where_and_writes_nothing(capsys: Captured) -> None:
-    assert _routed("--why") == 0
+    assert _routed("--why", "-v") == 0
     shown, said = capsys.readouterr()
     header, _, row, _, *others = shown.splitlines()
     assert header.split() == ["site", "component", "CPU", "CUDA"]
