@@ -21,12 +21,14 @@ _ANY = ("batch", "heads", "height", "width", "images", "chunk")
 
 @triton.jit
 def _tile(index, height, width, TALL: tl.constexpr, WIDE: tl.constexpr):
-    """Row and column of the first position of a tile, those of all of them from there, and which are inside of the map."""
+    """Of a tile row and column of its corner, those of its positions from there, which are in the map, places from there."""
     across = tl.cdiv(width, WIDE)
     row, column = index // across * TALL, index % across * WIDE
     places = tl.arange(0, TALL * WIDE)
     down, right = places // WIDE, places % WIDE
-    return row, column, down, right, (row + down < height) & (column + right < width)
+    valid = (row + down < height) & (column + right < width)
+    # those outside are taken for the first one where nothing depends on them
+    return row, column, down, right, valid, tl.where(valid, down * width + right, 0)
 
 
 @triton.jit
@@ -48,10 +50,9 @@ def _inverse_length(x):
 
 
 @triton.jit
-def _through_length(gradient, x, inverse):
-    """The gradient of x, from that of x divided by its length."""
-    unit = x * inverse[:, None]
-    # where the length is the least one, it does not depend on x; one over it was rounded
+def _through_length(gradient, unit, inverse):
+    """The gradient of vectors, from that of what is left when they are divided by their length."""
+    # where the length is the least one, it does not depend on the vector; one over it was rounded
     along = tl.where(inverse * _LEAST < 0.999, tl.sum(unit * gradient, 1), 0.0)
     return (gradient - unit * along[:, None]) * inverse[:, None]
 
@@ -66,23 +67,22 @@ def _log_places(row, column, height, width, cells, ROWS: tl.constexpr, COLUMNS: 
 
 
 @triton.jit
-def _far(
-    query, scale, far_kv, far_bias, valid, bias_row, first, cells, by_cell, channels,
-    UNIT: tl.constexpr, HEAD: tl.constexpr, HEAD_TILE: tl.constexpr, CELL_TILE: tl.constexpr, PRECISION: tl.constexpr,
-):  # fmt: skip
-    """Logits of a tile of cells [positions, cells], keys of length 1, values, and which of the logits there are."""
+def _far(like, far_kv, cell, cells, by_cell, channels, UNIT: tl.constexpr, HEAD: tl.constexpr, HEAD_TILE: tl.constexpr):
+    """Keys, of length 1, and values of cells of an image and a head."""
     lanes = tl.arange(0, HEAD_TILE)
-    cell = first + tl.arange(0, CELL_TILE)
     kept = (cell < cells)[:, None] & (lanes < HEAD)[None, :]
     at = far_kv + (cell * by_cell * UNIT)[:, None] + lanes[None, :]
     k = tl.load(at, mask=kept, other=0.0).to(tl.float32)
-    v = tl.load(at + channels, mask=kept, other=0.0).to(query.dtype)
-    inverse = _inverse_length(k)
-    k = (k * inverse[:, None]).to(query.dtype)
-    there = valid[:, None] & (cell < cells)[None, :]
-    bias = tl.load(far_bias + bias_row[:, None] * cells + cell[None, :], mask=there, other=0.0).to(tl.float32)
-    logits = tl.dot(query, tl.trans(k), input_precision=PRECISION) * scale[:, None] + bias
-    return logits, k, v, there
+    v = tl.load(at + channels, mask=kept, other=0.0)
+    return (k * _inverse_length(k)[:, None]).to(like.dtype), v.to(like.dtype)
+
+
+@triton.jit
+def _bias(far_bias, head, row, column, place, cell, height, width, cells):
+    """The bias of a head between places of a tile and cells; minus infinity where there are no cells."""
+    at = far_bias + ((tl.cast(head, tl.int64) * height + row) * width + column) * cells
+    at = at + (place * cells)[:, None] + cell[None, :]
+    return tl.load(at, mask=(cell < cells)[None, :], other=float("-inf")).to(tl.float32)
 
 
 @triton.jit(do_not_specialize=_ANY)
@@ -98,7 +98,7 @@ def _forward(
     head = number % heads
     count = tl.cdiv(height, TALL) * tl.cdiv(width, WIDE)
     image = number // heads // count
-    row, column, down, right, valid = _tile(number // heads % count, height, width, TALL, WIDE)
+    row, column, down, right, valid, place = _tile(number // heads % count, height, width, TALL, WIDE)
     channels = heads * HEAD
     lanes = tl.arange(0, HEAD_TILE)
     within = lanes < HEAD
@@ -127,18 +127,14 @@ def _forward(
         near = near + (logit,)  # noqa: RUF005 - Triton does not unpack tuples
 
     far_kv += tl.cast(image, tl.int64) * far_b * UNIT + head * HEAD
-    far_bias += ((tl.cast(head, tl.int64) * height + row) * width + column) * cells
-    bias_row = down * width + right
     narrow = query.to(q.dtype.element_ty)
     total = tl.zeros([TALL * WIDE], tl.float32)
     result = tl.zeros([TALL * WIDE, HEAD_TILE], tl.float32)
     for first in range(0, cells, CELL_TILE):
-        logits, _, far_v, there = _far(
-            narrow, scale, far_kv, far_bias, valid, bias_row, first, cells, far_m, channels,
-            UNIT, HEAD, HEAD_TILE, CELL_TILE, PRECISION,
-        )  # fmt: skip
-        # rows outside of the map stay finite, and are not stored
-        logits = tl.where(there | ~valid[:, None], logits, float("-inf"))
+        cell = first + tl.arange(0, CELL_TILE)
+        far_k, far_v = _far(narrow, far_kv, cell, cells, far_m, channels, UNIT, HEAD, HEAD_TILE)
+        bias = _bias(far_bias, head, row, column, place, cell, height, width, cells)
+        logits = tl.dot(narrow, tl.trans(far_k), input_precision=PRECISION) * scale[:, None] + bias
         new = tl.maximum(most, tl.max(logits, 1))
         shrink = tl.exp2((most - new) * _LOG2E)
         weight = tl.exp2((logits - new[:, None]) * _LOG2E)
@@ -159,26 +155,26 @@ def _forward(
         result += (tl.exp2((near[tap] - most) * _LOG2E) / total + learned)[:, None] * v
 
     corner = (tl.cast(image, tl.int64) * height + row) * width + column
-    tl.store(y + corner * channels + head * HEAD + (bias_row * channels)[:, None] + lanes[None, :], result, mask=kept)
-    tl.store(lse + corner * heads + head + bias_row * heads, most + tl.log(total), mask=valid)
+    tl.store(y + corner * channels + head * HEAD + (place * channels)[:, None] + lanes[None, :], result, mask=kept)
+    tl.store(lse + corner * heads + head + place * heads, most + tl.log(total), mask=valid)
 
 
 @triton.jit(do_not_specialize=_ANY)
 def _queries(
     q, kv, far_kv, embedding, sharpness, local_bias, tokens, token_bias, far_bias, grad, lse, d_q, delta, mend, shares,
     q_b, q_h, q_w, kv_b, kv_h, kv_w, far_b, far_m, grad_b, grad_h, grad_w, d_q_b, d_q_h, d_q_w,
-    heads, height, width, cells, batch, images,
+    heads, height, width, cells,
     UNIT: tl.constexpr, HEAD: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, HEAD_TILE: tl.constexpr,
     TAP_TILE: tl.constexpr, TALL: tl.constexpr, WIDE: tl.constexpr, CELL_TILE: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """The gradient of the queries and `delta`, of a tile and a head, image after image; its share in those of the weights."""
+    """The gradient of the queries of a tile of an image and a head, and its share in those of the weights."""
     TAPS: tl.constexpr = ROWS * COLUMNS
     SIZE: tl.constexpr = TALL * WIDE
     number = tl.program_id(0)
     head = number % heads
     count = tl.cdiv(height, TALL) * tl.cdiv(width, WIDE)
-    first_image = number // heads // count * images
-    row, column, down, right, valid = _tile(number // heads % count, height, width, TALL, WIDE)
+    image = number // heads // count
+    row, column, down, right, valid, place = _tile(number // heads % count, height, width, TALL, WIDE)
     channels = heads * HEAD
     lanes = tl.arange(0, HEAD_TILE)
     taps = tl.arange(0, TAP_TILE)
@@ -186,99 +182,90 @@ def _queries(
     kept = valid[:, None] & within[None, :]
     embedded = tl.load(embedding + head * HEAD + lanes, mask=within, other=0.0).to(tl.float32)
     log_places = _log_places(row + down, column + right, height, width, cells, ROWS, COLUMNS)
-    scale = log_places * tl.load(sharpness + head).to(tl.float32)
+    sharp = tl.load(sharpness + head).to(tl.float32)
+    scale = log_places * sharp
     of_head = within[:, None] & (taps < TAPS)[None, :]
     token = tl.load(tokens + ((head * HEAD + lanes) * TAPS)[:, None] + taps[None, :], mask=of_head, other=0.0)
     token = token.to(q.dtype.element_ty)
-    bias_row = down * width + right
-    far_bias += ((tl.cast(head, tl.int64) * height + row) * width + column) * cells
 
-    d_embedding = tl.zeros([SIZE, HEAD_TILE], tl.float32)
-    d_sharpness = tl.zeros([SIZE], tl.float32)
-    d_local = tl.zeros([SIZE, TAP_TILE], tl.float32)
-    d_learned = tl.zeros([SIZE, TAP_TILE], tl.float32)
-    d_tokens = tl.zeros([HEAD_TILE, TAP_TILE], tl.float32)
-    for image in range(first_image, tl.minimum(first_image + images, batch)):
-        at = _at(q + head * HEAD, image, row, column, down, right, lanes, q_b, q_h, q_w, UNIT)
-        raw = tl.load(at, mask=kept, other=0.0).to(tl.float32)
-        inverse = _inverse_length(raw)
-        own = raw * inverse[:, None]
-        query = own + embedded[None, :]
-        at = _at(grad + head * HEAD, image, row, column, down, right, lanes, grad_b, grad_h, grad_w, UNIT)
-        g = tl.load(at, mask=kept, other=0.0).to(tl.float32)
-        place = ((tl.cast(image, tl.int64) * height + row) * width + column) * heads + head
-        norm = tl.load(lse + place + bias_row * heads, mask=valid, other=0.0)
+    at = _at(q + head * HEAD, image, row, column, down, right, lanes, q_b, q_h, q_w, UNIT)
+    own = tl.load(at, mask=kept, other=0.0).to(tl.float32)
+    inverse = _inverse_length(own)
+    own = own * inverse[:, None]
+    query = own + embedded[None, :]
+    at = _at(grad + head * HEAD, image, row, column, down, right, lanes, grad_b, grad_h, grad_w, UNIT)
+    g = tl.load(at, mask=kept, other=0.0).to(tl.float32)
+    corner = ((tl.cast(image, tl.int64) * height + row) * width + column) * heads + head
+    norm = tl.load(lse + corner + place * heads, mask=valid, other=float("inf"))
 
-        at = _at(kv + head * HEAD, image, row, column, down, right, lanes, kv_b, kv_h, kv_w, UNIT)
-        weights = tl.zeros([SIZE, TAP_TILE], tl.float32)
-        d_weights = tl.zeros([SIZE, TAP_TILE], tl.float32)
-        drop = tl.zeros([SIZE], tl.float32)
-        total = tl.zeros([SIZE], tl.float32)
-        # sums of keys, by their weights times the gradients of these, and by their weights
-        pulled = tl.zeros([SIZE, HEAD_TILE], tl.float32)
-        mean = tl.zeros([SIZE, HEAD_TILE], tl.float32)
-        for tap in tl.static_range(TAPS):
-            up, left = tap // COLUMNS - ROWS // 2, tap % COLUMNS - COLUMNS // 2
-            inside = valid & _inside(row + down + up, column + right + left, height, width)
-            step = (up * kv_h + left * kv_w) * UNIT
-            k = tl.load(at + step, mask=inside[:, None] & within[None, :], other=0.0).to(tl.float32)
-            v = tl.load(at + step + channels, mask=inside[:, None] & within[None, :], other=0.0).to(tl.float32)
-            shrink = _inverse_length(k)
-            logit = tl.sum(query * k, 1) * shrink * scale + tl.load(local_bias + head * TAPS + tap).to(tl.float32)
-            weight = tl.where(inside, tl.exp2((logit - norm) * _LOG2E), 0.0)
-            d_weight = tl.sum(g * v, 1)
-            drop += weight * d_weight
-            total += weight
-            pulled += (weight * d_weight * shrink)[:, None] * k
-            mean += (weight * shrink)[:, None] * k
-            weights = tl.where(taps[None, :] == tap, weight[:, None], weights)
-            d_weights = tl.where(taps[None, :] == tap, d_weight[:, None], d_weights)
+    at = _at(kv + head * HEAD, image, row, column, down, right, lanes, kv_b, kv_h, kv_w, UNIT)
+    weights = tl.zeros([SIZE, TAP_TILE], tl.float32)
+    d_weights = tl.zeros([SIZE, TAP_TILE], tl.float32)
+    drop = tl.zeros([SIZE], tl.float32)
+    total = tl.zeros([SIZE], tl.float32)
+    # sums of keys, by their weights times the gradients of these, and by their weights
+    pulled = tl.zeros([SIZE, HEAD_TILE], tl.float32)
+    mean = tl.zeros([SIZE, HEAD_TILE], tl.float32)
+    for tap in range(TAPS):
+        up, left = tap // COLUMNS - ROWS // 2, tap % COLUMNS - COLUMNS // 2
+        inside = valid & _inside(row + down + up, column + right + left, height, width)
+        step = (up * kv_h + left * kv_w) * UNIT
+        k = tl.load(at + step, mask=inside[:, None] & within[None, :], other=0.0).to(tl.float32)
+        v = tl.load(at + step + channels, mask=inside[:, None] & within[None, :], other=0.0).to(tl.float32)
+        shrink = _inverse_length(k)
+        logit = tl.sum(query * k, 1) * shrink * scale + tl.load(local_bias + head * TAPS + tap).to(tl.float32)
+        weight = tl.where(inside, tl.exp2((logit - norm) * _LOG2E), 0.0)
+        d_weight = tl.sum(g * v, 1)
+        drop += weight * d_weight
+        total += weight
+        pulled += (weight * d_weight * shrink)[:, None] * k
+        mean += (weight * shrink)[:, None] * k
+        weights = tl.where(taps[None, :] == tap, weight[:, None], weights)
+        d_weights = tl.where(taps[None, :] == tap, d_weight[:, None], d_weights)
 
-        far_at = far_kv + tl.cast(image, tl.int64) * far_b * UNIT + head * HEAD
-        narrow = query.to(q.dtype.element_ty)
-        narrow_g = g.to(narrow.dtype)
-        for first in range(0, cells, CELL_TILE):
-            logits, _, far_v, there = _far(
-                narrow, scale, far_at, far_bias, valid, bias_row, first, cells, far_m, channels,
-                UNIT, HEAD, HEAD_TILE, CELL_TILE, PRECISION,
-            )  # fmt: skip
-            far_weight = tl.where(there, tl.exp2((logits - norm[:, None]) * _LOG2E), 0.0)
-            drop += tl.sum(far_weight * tl.dot(narrow_g, tl.trans(far_v), input_precision=PRECISION), 1)
-            total += tl.sum(far_weight, 1)
-        # the normaliser was rounded: weights shall sum to 1 as closely as logits tell
-        whole = 1.0 / tl.where(valid, total, 1.0)
-        drop = drop * whole
-        d_query = (pulled - drop[:, None] * mean) * whole[:, None]
-        for first in range(0, cells, CELL_TILE):
-            logits, far_k, far_v, there = _far(
-                narrow, scale, far_at, far_bias, valid, bias_row, first, cells, far_m, channels,
-                UNIT, HEAD, HEAD_TILE, CELL_TILE, PRECISION,
-            )  # fmt: skip
-            far_weight = tl.where(there, tl.exp2((logits - norm[:, None]) * _LOG2E), 0.0) * whole[:, None]
-            d_logits = far_weight * (tl.dot(narrow_g, tl.trans(far_v), input_precision=PRECISION) - drop[:, None])
-            d_query += tl.dot(d_logits.to(far_k.dtype), far_k, input_precision=PRECISION)
+    far_at = far_kv + tl.cast(image, tl.int64) * far_b * UNIT + head * HEAD
+    narrow, narrow_g = query.to(token.dtype), g.to(token.dtype)
+    # the mean gradient of the weights of all keys
+    for first in range(0, cells, CELL_TILE):
+        cell = first + tl.arange(0, CELL_TILE)
+        far_k, far_v = _far(narrow, far_at, cell, cells, far_m, channels, UNIT, HEAD, HEAD_TILE)
+        bias = _bias(far_bias, head, row, column, place, cell, height, width, cells)
+        logits = tl.dot(narrow, tl.trans(far_k), input_precision=PRECISION) * scale[:, None] + bias
+        far_weight = tl.exp2((logits - norm[:, None]) * _LOG2E)
+        drop += tl.sum(far_weight * tl.dot(narrow_g, tl.trans(far_v), input_precision=PRECISION), 1)
+        total += tl.sum(far_weight, 1)
+    # the normaliser was rounded: weights shall sum to 1 as closely as the logits tell
+    whole = 1.0 / tl.where(valid, total, 1.0)
+    drop = drop * whole
+    d_query = (pulled - drop[:, None] * mean) * whole[:, None]
+    for first in range(0, cells, CELL_TILE):
+        cell = first + tl.arange(0, CELL_TILE)
+        far_k, far_v = _far(narrow, far_at, cell, cells, far_m, channels, UNIT, HEAD, HEAD_TILE)
+        bias = _bias(far_bias, head, row, column, place, cell, height, width, cells)
+        logits = tl.dot(narrow, tl.trans(far_k), input_precision=PRECISION) * scale[:, None] + bias
+        far_weight = tl.exp2((logits - norm[:, None]) * _LOG2E) * whole[:, None]
+        d_logits = far_weight * (tl.dot(narrow_g, tl.trans(far_v), input_precision=PRECISION) - drop[:, None])
+        d_query += tl.dot(d_logits.to(far_k.dtype), far_k, input_precision=PRECISION)
 
-        d_sharpness += tl.sum(query * d_query, 1) * log_places
-        d_query = d_query * scale[:, None]
-        d_embedding += d_query
-        d_local += weights * (d_weights - drop[:, None]) * whole[:, None]
-        d_learned += d_weights
-        d_weights = d_weights.to(token.dtype)
-        d_tokens += tl.dot(tl.trans(own.to(token.dtype)), d_weights, input_precision=PRECISION)
-        d_own = d_query + tl.dot(d_weights, tl.trans(token), input_precision=PRECISION)
-        at = _at(d_q + head * HEAD, image, row, column, down, right, lanes, d_q_b, d_q_h, d_q_w, UNIT)
-        tl.store(at, _through_length(d_own, raw, inverse), mask=kept)
-        tl.store(delta + place + bias_row * heads, drop, mask=valid)
-        tl.store(mend + place + bias_row * heads, whole, mask=valid)
+    tl.store(delta + corner + place * heads, drop, mask=valid)
+    tl.store(mend + corner + place * heads, whole, mask=valid)
+    d_local = weights * (d_weights - drop[:, None]) * whole[:, None]
+    narrow_d = d_weights.to(token.dtype)
+    d_tokens = tl.dot(tl.trans(own.to(token.dtype)), narrow_d, input_precision=PRECISION)
+    d_query = d_query * log_places[:, None]
+    d_own = d_query * sharp + tl.dot(narrow_d, tl.trans(token), input_precision=PRECISION)
+    at = _at(d_q + head * HEAD, image, row, column, down, right, lanes, d_q_b, d_q_h, d_q_w, UNIT)
+    tl.store(at, _through_length(d_own, own, inverse), mask=kept)
 
     # of the learnable tokens, the embedding, the biases of the window and of the tokens, the sharpness
     shares += tl.cast(number, tl.int64) * ((HEAD + 2) * TAPS + HEAD + 1)
     tl.store(shares + (lanes * TAPS)[:, None] + taps[None, :], d_tokens, mask=of_head)
     shares += HEAD * TAPS
-    tl.store(shares + lanes, tl.sum(d_embedding, 0), mask=within)
+    d_embedding = tl.sum(d_query, 0)
+    tl.store(shares + lanes, d_embedding * sharp, mask=within)
     tl.store(shares + HEAD + taps, tl.sum(d_local, 0), mask=taps < TAPS)
-    tl.store(shares + HEAD + TAPS + taps, tl.sum(d_learned, 0), mask=taps < TAPS)
-    tl.store(shares + HEAD + 2 * TAPS, tl.sum(d_sharpness, 0))
+    tl.store(shares + HEAD + TAPS + taps, tl.sum(d_weights, 0), mask=taps < TAPS)
+    tl.store(shares + HEAD + 2 * TAPS, tl.sum(tl.sum(query * d_query, 1), 0))
 
 
 @triton.jit(do_not_specialize=_ANY)
@@ -294,7 +281,7 @@ def _neighbours(
     head = number % heads
     count = tl.cdiv(height, TALL) * tl.cdiv(width, WIDE)
     image = number // heads // count
-    row, column, down, right, valid = _tile(number // heads % count, height, width, TALL, WIDE)
+    row, column, down, right, valid, _ = _tile(number // heads % count, height, width, TALL, WIDE)
     channels = heads * HEAD
     lanes = tl.arange(0, HEAD_TILE)
     within = lanes < HEAD
@@ -308,10 +295,10 @@ def _neighbours(
     inverse = _inverse_length(raw)
     q_at = _at(q + head * HEAD, image, row, column, down, right, lanes, q_b, q_h, q_w, UNIT)
     grad_at = _at(grad + head * HEAD, image, row, column, down, right, lanes, grad_b, grad_h, grad_w, UNIT)
-    place = ((tl.cast(image, tl.int64) * height + row) * width + column) * heads + head
+    corner = ((tl.cast(image, tl.int64) * height + row) * width + column) * heads + head
     d_k = tl.zeros([TALL * WIDE, HEAD_TILE], tl.float32)
     d_v = tl.zeros([TALL * WIDE, HEAD_TILE], tl.float32)
-    for tap in tl.static_range(TAPS):
+    for tap in range(TAPS):
         # of the position that has this one at `tap`
         up, left = ROWS // 2 - tap // COLUMNS, COLUMNS // 2 - tap % COLUMNS
         there_row, there_column = row + down + up, column + right + left
@@ -319,7 +306,7 @@ def _neighbours(
         loaded = inside[:, None] & within[None, :]
         own = tl.load(q_at + (up * q_h + left * q_w) * UNIT, mask=loaded, other=0.0).to(tl.float32)
         g = tl.load(grad_at + (up * grad_h + left * grad_w) * UNIT, mask=loaded, other=0.0).to(tl.float32)
-        seen = place + ((down + up) * width + right + left) * heads
+        seen = corner + ((down + up) * width + right + left) * heads
         norm = tl.load(lse + seen, mask=inside, other=0.0)
         drop = tl.load(delta + seen, mask=inside, other=0.0)
         token = tl.load(tokens + (head * HEAD + lanes) * TAPS + tap, mask=within, other=0.0).to(tl.float32)
@@ -334,7 +321,7 @@ def _neighbours(
         learned = tl.sum(own * token[None, :], 1) * shrink + tl.load(token_bias + head * TAPS + tap).to(tl.float32)
         d_v += (weight + learned)[:, None] * g
 
-    d_k = _through_length(d_k, raw, inverse)
+    d_k = _through_length(d_k, raw * inverse[:, None], inverse)
     at = _at(d_kv + head * HEAD, image, row, column, down, right, lanes, d_kv_b, d_kv_h, d_kv_w, UNIT)
     tl.store(at, d_k, mask=kept)
     tl.store(at + channels, d_v, mask=kept)
@@ -342,34 +329,27 @@ def _neighbours(
 
 @triton.jit
 def _of_tile(
-    q, far_kv, embedded, sharp, far_bias, grad, lse, delta, mend, image, head, row, column, down, right, valid, first,
-    q_b, q_h, q_w, far_b, far_m, grad_b, grad_h, grad_w, heads, height, width, cells,
+    q, embedded, sharp, grad, lse, delta, mend, bias, far_k, far_v, image, head, row, column, down, right, valid, place,
+    q_b, q_h, q_w, grad_b, grad_h, grad_w, heads, height, width, cells,
     UNIT: tl.constexpr, HEAD: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, HEAD_TILE: tl.constexpr,
-    CELL_TILE: tl.constexpr, PRECISION: tl.constexpr,
+    PRECISION: tl.constexpr,
 ):  # fmt: skip
     """For a tile of positions and one of cells: weights, gradients of logits, queries and their scales, gradients."""
     lanes = tl.arange(0, HEAD_TILE)
     kept = valid[:, None] & (lanes < HEAD)[None, :]
     at = _at(q + head * HEAD, image, row, column, down, right, lanes, q_b, q_h, q_w, UNIT)
     query = tl.load(at, mask=kept, other=0.0).to(tl.float32)
-    inverse = _inverse_length(query)
-    query = (query * inverse[:, None] + embedded[None, :]).to(q.dtype.element_ty)
+    query = (query * _inverse_length(query)[:, None] + embedded[None, :]).to(far_k.dtype)
     scale = _log_places(row + down, column + right, height, width, cells, ROWS, COLUMNS) * sharp
     at = _at(grad + head * HEAD, image, row, column, down, right, lanes, grad_b, grad_h, grad_w, UNIT)
-    g = tl.load(at, mask=kept, other=0.0).to(query.dtype)
-    place = ((tl.cast(image, tl.int64) * height + row) * width + column) * heads + head
-    bias_row = down * width + right
-    norm = tl.load(lse + place + bias_row * heads, mask=valid, other=0.0)
-    drop = tl.load(delta + place + bias_row * heads, mask=valid, other=0.0)
-    whole = tl.load(mend + place + bias_row * heads, mask=valid, other=0.0)
-    far_kv += tl.cast(image, tl.int64) * far_b * UNIT + head * HEAD
-    far_bias += ((tl.cast(head, tl.int64) * height + row) * width + column) * cells
-    logits, _, v, there = _far(
-        query, scale, far_kv, far_bias, valid, bias_row, first, cells, far_m, heads * HEAD,
-        UNIT, HEAD, HEAD_TILE, CELL_TILE, PRECISION,
-    )  # fmt: skip
-    weight = tl.where(there, tl.exp2((logits - norm[:, None]) * _LOG2E), 0.0) * whole[:, None]
-    d_logits = weight * (tl.dot(g, tl.trans(v), input_precision=PRECISION) - drop[:, None])
+    g = tl.load(at, mask=kept, other=0.0).to(far_k.dtype)
+    corner = ((tl.cast(image, tl.int64) * height + row) * width + column) * heads + head
+    norm = tl.load(lse + corner + place * heads, mask=valid, other=float("inf"))
+    drop = tl.load(delta + corner + place * heads, mask=valid, other=0.0)
+    whole = tl.load(mend + corner + place * heads, mask=valid, other=0.0)
+    logits = tl.dot(query, tl.trans(far_k), input_precision=PRECISION) * scale[:, None] + bias
+    weight = tl.exp2((logits - norm[:, None]) * _LOG2E) * whole[:, None]
+    d_logits = weight * (tl.dot(g, tl.trans(far_v), input_precision=PRECISION) - drop[:, None])
     return weight, d_logits, query, scale, g
 
 
@@ -391,28 +371,32 @@ def _cells(
     embedded = tl.load(embedding + head * HEAD + lanes, mask=within, other=0.0).to(tl.float32)
     sharp = tl.load(sharpness + head).to(tl.float32)
 
+    far_kv += tl.cast(image, tl.int64) * far_b * UNIT + head * HEAD
+    channels = heads * HEAD
+    cell = first + tl.arange(0, CELL_TILE)
+    far_k, far_v = _far(embedded.to(q.dtype.element_ty), far_kv, cell, cells, far_m, channels, UNIT, HEAD, HEAD_TILE)
     d_k = tl.zeros([CELL_TILE, HEAD_TILE], tl.float32)
     d_v = tl.zeros([CELL_TILE, HEAD_TILE], tl.float32)
     count = tl.cdiv(height, TALL) * tl.cdiv(width, WIDE)
     for index in range(part * chunk, tl.minimum((part + 1) * chunk, count)):
-        row, column, down, right, valid = _tile(index, height, width, TALL, WIDE)
+        row, column, down, right, valid, place = _tile(index, height, width, TALL, WIDE)
+        bias = _bias(far_bias, head, row, column, place, cell, height, width, cells)
         weight, d_logits, query, scale, g = _of_tile(
-            q, far_kv, embedded, sharp, far_bias, grad, lse, delta, mend, image, head, row, column, down, right, valid, first,
-            q_b, q_h, q_w, far_b, far_m, grad_b, grad_h, grad_w, heads, height, width, cells,
-            UNIT, HEAD, ROWS, COLUMNS, HEAD_TILE, CELL_TILE, PRECISION,
+            q, embedded, sharp, grad, lse, delta, mend, bias, far_k, far_v, image, head, row, column, down, right, valid, place,
+            q_b, q_h, q_w, grad_b, grad_h, grad_w, heads, height, width, cells,
+            UNIT, HEAD, ROWS, COLUMNS, HEAD_TILE, PRECISION,
         )  # fmt: skip
         d_logits = (d_logits * scale[:, None]).to(query.dtype)
         d_k += tl.dot(tl.trans(d_logits), query, input_precision=PRECISION)
         d_v += tl.dot(tl.trans(weight.to(query.dtype)), g, input_precision=PRECISION)
 
-    cell = first + tl.arange(0, CELL_TILE)
     kept = (cell < cells)[:, None] & within[None, :]
-    at = far_kv + tl.cast(image, tl.int64) * far_b * UNIT + head * HEAD + (cell * far_m * UNIT)[:, None] + lanes[None, :]
-    raw = tl.load(at, mask=kept, other=0.0).to(tl.float32)
+    at = far_kv + (cell * far_m * UNIT)[:, None] + lanes[None, :]
+    # read again, rather than kept in registers all along
+    raw = tl.load(at, mask=kept, other=0.0, eviction_policy="evict_first").to(tl.float32)
     inverse = _inverse_length(raw)
     # linear in the gradient, so that chunks may be summed behind it
-    d_k = _through_length(d_k, raw, inverse)
-    channels = heads * HEAD
+    d_k = _through_length(d_k, raw * inverse[:, None], inverse)
     at = d_far + (tl.cast(number, tl.int64) * cells + cell)[:, None] * (2 * channels) + head * HEAD + lanes[None, :]
     tl.store(at, d_k, mask=kept)
     tl.store(at + channels, d_v, mask=kept)
@@ -432,23 +416,25 @@ def _distances(
     number = number // heads // tl.cdiv(cells, CELL_TILE)
     count = tl.cdiv(height, TALL) * tl.cdiv(width, WIDE)
     part = number // count
-    row, column, down, right, valid = _tile(number % count, height, width, TALL, WIDE)
+    row, column, down, right, valid, place = _tile(number % count, height, width, TALL, WIDE)
     lanes = tl.arange(0, HEAD_TILE)
     embedded = tl.load(embedding + head * HEAD + lanes, mask=lanes < HEAD, other=0.0).to(tl.float32)
     sharp = tl.load(sharpness + head).to(tl.float32)
-
+    cell = first + tl.arange(0, CELL_TILE)
+    bias = _bias(far_bias, head, row, column, place, cell, height, width, cells)
+    like = embedded.to(q.dtype.element_ty)
     found = tl.zeros([TALL * WIDE, CELL_TILE], tl.float32)
     for image in range(part * images, tl.minimum((part + 1) * images, batch)):
+        at = far_kv + tl.cast(image, tl.int64) * far_b * UNIT + head * HEAD
+        far_k, far_v = _far(like, at, cell, cells, far_m, heads * HEAD, UNIT, HEAD, HEAD_TILE)
         _, d_logits, _, _, _ = _of_tile(
-            q, far_kv, embedded, sharp, far_bias, grad, lse, delta, mend, image, head, row, column, down, right, valid, first,
-            q_b, q_h, q_w, far_b, far_m, grad_b, grad_h, grad_w, heads, height, width, cells,
-            UNIT, HEAD, ROWS, COLUMNS, HEAD_TILE, CELL_TILE, PRECISION,
+            q, embedded, sharp, grad, lse, delta, mend, bias, far_k, far_v, image, head, row, column, down, right, valid, place,
+            q_b, q_h, q_w, grad_b, grad_h, grad_w, heads, height, width, cells,
+            UNIT, HEAD, ROWS, COLUMNS, HEAD_TILE, PRECISION,
         )  # fmt: skip
         found += d_logits
-
-    cell = first + tl.arange(0, CELL_TILE)
-    at = d_bias + (((tl.cast(part, tl.int64) * heads + head) * height + row) * width + column) * cells
-    at = at + ((down * width + right) * cells)[:, None] + cell[None, :]
+    at = d_bias + (tl.cast(part, tl.int64) * heads + head) * height * width * cells
+    at = at + ((tl.cast(row, tl.int64) + down) * width + column + right)[:, None] * cells + cell[None, :]
     tl.store(at, found, mask=valid[:, None] & (cell < cells)[None, :])
 
 
@@ -482,14 +468,12 @@ def backward(
     d_q, d_kv, delta, mend = _dense_like(given[0]), _dense_like(given[1]), torch.empty_like(lse), torch.empty_like(lse)
     q_by, kv_by, far_by, grad_by = q.stride()[:3], kv.stride()[:3], far_kv.stride()[:2], grad.stride()[:3]
 
-    use, count, programs = _use("queries", q, far_kv, heads, rows, columns)
-    images = tiles(batch, tiles(programs, heads * count))
-    parts = tiles(batch, images) * count
+    use, count, _ = _use("queries", q, far_kv, heads, rows, columns)
     sizes = (tokens[0].numel(), embedding[0].numel(), local_bias[0].numel(), token_bias[0].numel(), 1)
-    shares = lse.new_empty(parts, heads, sum(sizes))
+    shares = lse.new_empty(batch * count, heads, sum(sizes))
     strides, unit = _strides(q_by, kv_by, far_by, grad_by, d_q.stride()[:3])
-    _queries[(heads * parts,)](
-        q, kv, far_kv, *weights, grad, lse, d_q, delta, mend, shares, *strides, *size, batch, images,
+    _queries[(heads * count * batch,)](
+        q, kv, far_kv, *weights, grad, lse, d_q, delta, mend, shares, *strides, *size,
         UNIT=unit, TAP_TILE=tile(rows * columns), **use,
     )  # fmt: skip
     summed = shares.sum(0).split(sizes, 1)
@@ -526,7 +510,7 @@ def _use(kernel, q, far_kv, heads, rows, columns):
     """What a kernel is compiled with, how many tiles a map has, and how many programs there shall be."""
     _, height, width, channels = q.shape
     head = channels // heads
-    use = configuration(_TABLE, kernel, q, height=height, width=width, head_dim=head, taps=rows * columns)
+    use = configuration(_TABLE, kernel, q, head_dim=head, taps=rows * columns)
     programs, cell_tile = use.pop("programs", 0), use.pop("cells", 64)
     tall, wide = use.pop("tall"), use.pop("wide")
     use |= {"HEAD": head, "ROWS": rows, "COLUMNS": columns, "HEAD_TILE": tile(head), "TALL": tall, "WIDE": wide}
