@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from archdsl.building import build as build
     from archdsl.building import count as count
     from archdsl.building import load_build as load_build
-    from archdsl.building import load_program as load_program
+    from archdsl.lowering.export import load_program as load_program
     from archdsl.lowering.fuse import fuse as fuse
     from archdsl.source.diagnostic import Diagnostic as Diagnostic
     from archdsl.source.diagnostic import SpecError as SpecError
@@ -55,7 +55,7 @@ _HOMES = {
     "fuse": "archdsl.lowering.fuse",
     "load": "archdsl.api",
     "load_build": "archdsl.building",
-    "load_program": "archdsl.building",
+    "load_program": "archdsl.lowering.export",
     "loads": "archdsl.api",
     "verify": "archdsl.verifying",
 }

@@ -14,18 +14,15 @@ from archdsl.arguments import ImageLike, PathLike, SizeLike
 from archdsl.budget.compare import Comparison, compare
 from archdsl.budget.fvcore_count import measure
 from archdsl.checkpoints import keymap_of, wanted_of
-from archdsl.components.operators import operators
 from archdsl.ir.counts import closed_form
 from archdsl.ir.fuse import fused
-from archdsl.lowering import artifact, export
+from archdsl.lowering import artifact
 from archdsl.lowering.build import build_module
 from archdsl.lowering.extractor import FeatureExtractor, chosen, extract
 from archdsl.lowering.module import Backbone, lower
 from archdsl.source.diagnostic import SpecError
 
 if TYPE_CHECKING:
-    from torch.nn import Module
-
     from archdsl.lowering.checkpoint import Weights
 
 
@@ -188,20 +185,6 @@ def load_build(folder: PathLike) -> Backbone:
     SpecError: the folder holds no build, or its files were changed since.
     """
     return artifact.load_build(Path(arguments.path(folder, "folder")), lambda text: loads(text).network)
-
-
-def load_program(program: PathLike) -> Module:
-    """The module of a program that `archdsl build` exported, `program.pt2`: images [B, C, H, W] to logits.
-
-    For one with operators of archdsl in it, of `build --kernels`; any other `torch.export.load` reads as well.
-
-    Raises
-    ------
-    OSError: the file cannot be read.
-    """
-    # a program names operators, and torch has to know them before it reads the names
-    operators()
-    return export.load_program(Path(arguments.path(program, "program")))
 
 
 def _state(weights: Weights | Stateful | None) -> Weights | None:

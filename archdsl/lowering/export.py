@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from archdsl import arguments
+from archdsl.arguments import PathLike
+from archdsl.components.operators import operators
 from archdsl.kernels.choice import Use
 from archdsl.lowering.dispatch import choose
 from archdsl.lowering.module import Backbone, escape
@@ -68,11 +71,26 @@ def save_program(program: ExportedProgram, path: Path) -> None:
         torch.export.save(program, path)
 
 
-def load_program(path: Path) -> nn.Module:
-    """The module of a program written by `save_program`."""
-    with warnings.catch_warnings():
+def load_program(program: PathLike) -> nn.Module:
+    """The module of a program that `archdsl build` exported, `program.pt2`: images [B, C, H, W] to logits.
+
+    For one with operators of archdsl in it, of `build --kernels`; any other `torch.export.load` reads as well.
+
+    Raises
+    ------
+    SpecError: `not-a-build`, the file is no exported program.
+    OSError: it cannot be read.
+    """
+    path = Path(arguments.path(program, "program"))
+    # a program names its operators, and torch has to know them by then
+    operators()
+    with path.open("rb"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.export.load(path).module()
+        try:
+            return torch.export.load(path).module()
+        except Exception as error:
+            message = f"`{path.as_posix()}` is no program that torch can load"
+            raise SpecError([Diagnostic("not-a-build", message, help="give the `program.pt2` of a build")]) from error
 
 
 def images(module: Backbone, batch: int, *, seed: int = 0) -> Tensor:

@@ -115,6 +115,17 @@ def test_a_program_holds_references_unless_asked(spec: archdsl.Spec, tmp_path: P
             torch.testing.assert_close(loaded(x), module(x))
 
 
+def test_what_is_no_program_is_told(tmp_path: Path) -> None:
+    (tmp_path / "program.pt2").write_bytes(b"nothing of the kind")
+    with pytest.raises(archdsl.SpecError, match="is no program that torch can load") as caught:
+        archdsl.load_program(tmp_path / "program.pt2")
+    assert caught.value.diagnostics[0].slug == "not-a-build"
+    with pytest.raises(FileNotFoundError):
+        archdsl.load_program(tmp_path / "gone.pt2")
+    with pytest.raises(TypeError, match="program"):
+        archdsl.load_program(3)
+
+
 def test_only_some_networks_have_a_kernel(spec: archdsl.Spec) -> None:
     assert takes_kernel(spec.network)
     assert not takes_kernel(archdsl.load("@convit_tiny").network)
