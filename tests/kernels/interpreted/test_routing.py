@@ -90,6 +90,22 @@ def test_the_last_bit_of_a_word_counts() -> None:
     check_parity(routing_attention, (qkv, routes, 1, 8, 8, 0.3))
 
 
+@pytest.mark.parametrize(("regions", "topk"), [(7, 3), (70, 2), (5, 5)])
+@pytest.mark.parametrize("at_once", [16, 1024])
+def test_routes_are_turned_round(regions: int, topk: int, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "_ROUTES", at_once)
+    routes = torch.rand(2, regions, regions, generator=torch.Generator().manual_seed(0)).topk(topk, -1).indices
+    selected = kernel._selected(routes)
+    bounds, selecting = kernel._inverted(routes)
+    for image, of in enumerate(routes.tolist()):
+        bits = [sum(word % 2**64 << 64 * place for place, word in enumerate(words)) for words in selected[image].tolist()]
+        assert bits == [sum(1 << other for other in chosen) for chosen in of]
+        first = bounds[image].tolist()
+        found = [selecting[image, first[region] : first[region + 1]].tolist() for region in range(regions)]
+        assert found == [[by for by in range(regions) if region in of[by]] for region in range(regions)]
+        assert first[-1] == regions * topk
+
+
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     region=st.tuples(st.integers(1, 5), st.integers(1, 5)),

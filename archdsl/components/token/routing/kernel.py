@@ -19,8 +19,9 @@ from archdsl.kernels.tiles import LEAST, precision, tile, tiles
 Form = Literal["gather", "dense"]
 
 _TABLE = Path(__file__).with_name("configurations.json")
-# regions in a word of bits, and regions and routes that one program of the small kernels looks at
-_WORD, _REGIONS, _ROUTES = 64, 64, 1024
+_WORD = 64
+# that one program of the small kernels looks at together
+_ROUTES = 1024
 
 _LOG2_E = tl.constexpr(1.4426950408889634)
 _LN_2 = tl.constexpr(0.6931471805599453)
