@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import re
 import subprocess
 import sys
@@ -111,10 +112,11 @@ def _without() -> int:
     from benchmarks.gpu_parts import rehearsal
 
     print("torch finds no GPU here", flush=True)
-    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    tests = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    side_by_side = ["-n", str(min(8, os.cpu_count() or 1))] if find_spec("xdist") else []
     for told, call in (
-        ("collecting the tests of a GPU", [*tests, "--collect-only", "-m", "gpu", "tests/kernels/test_gpu.py"]),
-        ("compiling ahead of time", [*tests, "tests/kernels/ahead"]),
+        ("collecting the tests of a GPU", [*tests, "-qq", "--collect-only", "-m", "gpu", "tests/kernels/test_gpu.py"]),
+        ("compiling ahead of time", [*tests, "-q", *side_by_side, "tests/kernels/ahead"]),
     ):
         print(f"{told} ...", flush=True)
         done = subprocess.run(call, cwd=ROOT, check=False)
