@@ -64,6 +64,7 @@ class _Verb:
 
 _LISTS = {
     "SPEC": ("specs",),
+    "TARGET": ("specs",),
     "A": ("specs",),
     "B": ("specs",),
     "STUDY": ("studies",),

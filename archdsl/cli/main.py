@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from archdsl.source.render import Format
 
 VERBS = (
-    *("check", "fmt", "show", "count", "verify", "build", "search", "weights", "diff", "explain", "list", "convert"),
+    *("check", "fmt", "show", "count", "verify", "build", "bench", "search", "weights", "diff", "explain", "list", "convert"),
     "completion",
 )
 # the one verb that has verbs of its own
@@ -27,8 +27,7 @@ INNER = {"search": ("run", "resume", "worker", "show", "count", "export", "repor
 COMMON = """\
 options of every verb:
   --color auto|always|never   colour; NO_COLOR and FORCE_COLOR are honoured
-  -q, --quiet                 errors only
-  -v, --verbose               reasons as well
+  -q, --quiet; -v, --verbose  errors only; reasons as well
   --debug                     a traceback where archdsl itself fails
   --version, --help
 

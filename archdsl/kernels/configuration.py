@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,9 @@ from torch import Tensor
 from archdsl.kernels.interpreter import INTERPRETED
 
 _ANY = "any"
+# numbers that are tried in place of those of the tables, and who listens to what is asked
+_TRIED: dict[Asked, Mapping[str, int]] = {}
+_HEARD: list[dict[Asked, Mapping[str, int]]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,38 @@ def configuration(table: Path, kernel: str, like: Tensor, **shape: int) -> dict[
     ------
     LookupError: the table has no entry for the kernel.
     """
-    return dict(_found(table, kernel, architecture(), str(like.dtype).removeprefix("torch."), tuple(sorted(shape.items()))))
+    asked = Asked(table, kernel, architecture(), str(like.dtype).removeprefix("torch."), tuple(sorted(shape.items())))
+    use = _TRIED.get(asked) or _found(asked.table, asked.kernel, asked.architecture, asked.dtype, asked.shape)
+    for heard in _HEARD:
+        heard[asked] = use
+    return dict(use)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a launcher asks a table for."""
+
+    table: Path
+    kernel: str
+    architecture: int
+    dtype: str
+    shape: tuple[tuple[str, int], ...]
+
+
+@contextmanager
+def tried(uses: Mapping[Asked, Mapping[str, int]]) -> Iterator[dict[Asked, Mapping[str, int]]]:
+    """Other launch numbers than those of the tables while it lasts; yields what is asked for meanwhile, and what it gets."""
+    heard: dict[Asked, Mapping[str, int]] = {}
+    before = dict(_TRIED)
+    _TRIED.update(uses)
+    _HEARD.append(heard)
+    try:
+        yield heard
+    finally:
+        # by identity: two that heard the same are equal
+        del _HEARD[next(at for at, one in enumerate(_HEARD) if one is heard)]
+        _TRIED.clear()
+        _TRIED.update(before)
 
 
 @cache

@@ -56,6 +56,7 @@ def loaded(*words: str) -> set[str]:
         ("verify", "--counts", "@davit_tiny", "--json"),
         ("verify", "--help"),
         ("build", "--help"),
+        ("bench", "--help"),
         ("count", "--help"),
         *(("search", name, "--help") for name in INNER["search"]),
         ("search", "--help"),
