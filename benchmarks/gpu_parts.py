@@ -203,7 +203,7 @@ def small(device: torch.device) -> None:
 def benchmark(run: Run) -> Iterator[Found]:
     """The published shapes at batch 128 in bfloat16: the first of every operator, then the second, as long as there is time."""
     found: Found = {"holds": True, "shapes": {}, "left_out": []}
-    settings = Settings(run.device, torch.bfloat16, BATCH)
+    settings = Settings(run.device, torch.bfloat16, BATCH, Duration(seconds=0.5))
     published = {name: operator.samples().PUBLISHED for name, operator in operators().items()}
     # one shape takes about as long as the one before
     longest = 0.0
