@@ -20,4 +20,5 @@ def tiles(size: int, of: int) -> int:
 
 def precision(dtype: torch.dtype) -> str:
     """How tensor cores may multiply: float32 in tf32 only where torch does so too."""
-    return "tf32" if dtype == torch.float32 and torch.backends.cuda.matmul.allow_tf32 else "ieee"
+    # `allow_tf32` cannot be read once somebody has set this one
+    return "tf32" if dtype == torch.float32 and torch.backends.cuda.matmul.fp32_precision == "tf32" else "ieee"
