@@ -97,6 +97,7 @@ _why_not_here._dynamo_marked_constant = True  # type: ignore[attr-defined]
 def _format(x: Tensor) -> torch.dtype:
     """The number format that x is computed in: under autocast, that of autocast."""
     kind = x.device.type
-    if x.dtype != torch.float64 and torch.is_autocast_enabled(kind):
+    # torch has no autocast for `meta`, and refuses to say whether it is on
+    if x.dtype != torch.float64 and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         return torch.get_autocast_dtype(kind)
     return x.dtype

@@ -48,6 +48,25 @@ def test_the_gpu_is_a_constant_of_what_is_compiled() -> None:
     assert vars(choice._why_not_here) == vars(torch.compiler.assume_constant_result(lambda: None))
 
 
+@pytest.mark.parametrize("reason", [None, "the kernel needs another GPU"])
+def test_compiled_code_keeps_the_choice_as_a_constant(reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+    monkeypatch.setattr(choice, "_why_not_here", torch.compiler.assume_constant_result(lambda d: asked.append(d) or reason))
+
+    class Shifted(Kernelled):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + 1 if why_reference(self, CUDA, x.dtype) is None else x - 1
+
+    module = Shifted()
+    compiled = torch.compile(module, fullgraph=True, backend="eager")
+    for _ in range(3):
+        assert compiled(torch.zeros(1)) == (1 if reason is None else -1)
+    assert asked == [CUDA]
+    # another choice of the module is noticed
+    module.use = Use.REFERENCE
+    assert compiled(torch.zeros(1)) == -1
+
+
 def test_without_triton_there_is_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     _gpu(monkeypatch, (9, 0))
     monkeypatch.setattr(choice, "_TRITON", False)
@@ -93,6 +112,10 @@ def test_an_input_is_computed_in_the_format_of_autocast() -> None:
         assert not module.runs_operator(double)
     module.use = Use.BY_DEVICE
     assert not module.runs_operator(x)
+
+
+def test_devices_without_autocast_are_asked_nothing() -> None:
+    assert not Kernelled().runs_operator(torch.zeros(1, device="meta"))
 
 
 @pytest.mark.parametrize(("said", "off"), [("0", True), ("off", True), ("False", True), ("", False), ("1", False)])
