@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils.flop_counter import register_flop_formula
 
@@ -24,7 +25,8 @@ class Operator:
     """The operator `archdsl::NAME` and, for its gradients, `archdsl::NAME_backward`.
 
     On the CPU it runs its reference, on CUDA its kernel; where Triton interprets, its kernel on the CPU too. It works in eager
-    mode, under `torch.compile`, `torch.export` and `torch.func.vmap`. Gradients of gradients are not defined.
+    mode, under `torch.compile`, `torch.export` and `torch.func.vmap`. Gradients of gradients are not defined, nor is forward-mode
+    differentiation; both are refused.
 
     Parameters
     ----------
@@ -87,6 +89,11 @@ class Operator:
 
     def __call__(self, *arguments: Any) -> Tensor:
         """The result, the first of the outputs."""
+        # torch would drop the tangents of inputs without gradient, and go on as if they were zero
+        if not torch.compiler.is_compiling() and forward_ad._current_level >= 0 and torch._C._is_fwd_grad_enabled():
+            raise NotImplementedError(
+                f"archdsl::{self.name} has no forward-mode derivative: build the model with `kernels=False` for `jvp`"
+            )
         return self.forward(*arguments)[0]
 
     def kernel(self) -> Any:

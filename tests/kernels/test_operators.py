@@ -136,6 +136,17 @@ def test_autocast_leaves_it_as_it_is(name: str, sample: Sample) -> None:
         torch.testing.assert_close(operator(*arguments), expected, rtol=0.05, atol=0.05)
 
 
+@pytest.mark.parametrize("name", ["halo_attention", "routing_attention"])
+def test_an_empty_batch_has_empty_outputs(name: str) -> None:
+    operator = OPERATORS[name]
+    for sample in operator.samples().ODD[:2]:
+        arguments, leaves = recording(operator, drawn(name, sample, 0))
+        y = operator(*arguments)
+        assert y.numel() == 0
+        for gradient in torch.autograd.grad(y.sum(), leaves):
+            assert not gradient.any()
+
+
 def _many(name: str, sample: Sample, count: int = 3) -> list[tuple[Any, ...]]:
     return [drawn(name, sample, seed=seed) for seed in range(count)]
 
@@ -195,6 +206,23 @@ def test_a_second_derivative_is_refused(name: str, sample: Sample) -> None:
     (slope, *_) = torch.autograd.grad(operator(*arguments).square().sum(), leaves, create_graph=True)
     with pytest.raises(NotImplementedError, match="has no second derivative: build the model with `kernels=False`"):
         torch.autograd.grad(slope.sum(), leaves)
+
+
+# torch says so of itself when forward mode is first used
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@ONE
+def test_forward_mode_is_refused(name: str, sample: Sample) -> None:
+    operator = OPERATORS[name]
+    first, *rest = drawn(name, sample, 1)
+
+    def one(x: Tensor) -> Tensor:
+        return operator(x, *rest)
+
+    with pytest.raises(NotImplementedError, match="has no forward-mode derivative: build the model with `kernels=False`"):
+        torch.func.jvp(one, (first,), (first,))
+    with pytest.raises(NotImplementedError, match="has no forward-mode derivative"):
+        torch.func.jvp(torch.func.vmap(one), (first[None],), (first[None],))
+    one(first)
 
 
 @ONE

@@ -33,8 +33,8 @@ def attention(tokens: Tensor, routes: Tensor, heads: int, scale: float) -> tuple
 def _gathered(tokens: Tensor, routes: Tensor) -> Tensor:
     batch, regions, positions, channels = tokens.shape
     rows = tokens.reshape(batch, regions, positions * channels)
-    index = routes.reshape(batch, -1, 1).expand(-1, -1, positions * channels)
-    return rows.gather(1, index).reshape(batch, regions, -1, channels)
+    index = routes.flatten(1)[..., None].expand(-1, -1, positions * channels)
+    return rows.gather(1, index).reshape(batch, regions, routes.shape[-1] * positions, channels)
 
 
 def supports(spec: Routing, x: FeatureMap) -> str | None:
