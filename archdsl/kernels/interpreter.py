@@ -5,4 +5,4 @@ from __future__ import annotations
 import os
 
 # read once, as Triton does when a kernel is defined
-INTERPRETED = os.environ.get("TRITON_INTERPRET", "0").lower() in {"1", "true", "on", "yes"}
+INTERPRETED = os.environ.get("TRITON_INTERPRET", "0").lower() in {"1", "true", "on", "yes", "y"}
