@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 # elements before and after a tensor, more than one tile in a row
 _MARGIN = 1024
+_WHOLE = {torch.int32, torch.int64}
 _ALLOCATIONS = {
     torch.ops.aten.empty.memory_format,
     torch.ops.aten.empty_strided.default,
@@ -33,12 +34,24 @@ def guarded(tensor: Tensor) -> Tensor:
 
 def _between_bands(like: Tensor) -> Tensor:
     span = 1 + sum((size - 1) * stride for size, stride in zip(like.shape, like.stride(), strict=True)) if like.numel() else 0
-    room = torch.full((span + 2 * _MARGIN,), float("nan"), dtype=like.dtype, device=like.device)
+    room = torch.full((span + 2 * _MARGIN,), _blank(like), dtype=like.dtype, device=like.device)
     return room.as_strided(like.shape, like.stride(), _MARGIN)
 
 
+def _blank(like: Tensor) -> float:
+    """What bands are of: NaN; of whole numbers -1, an address before the tensor that it counts in, and the word of all bits."""
+    return float("nan") if like.is_floating_point() else -1
+
+
+def _is_blank(band: Tensor) -> bool:
+    return bool((band.isnan() if band.is_floating_point() else band == _blank(band)).all())
+
+
 class Canaries(TorchDispatchMode):
-    """While it is on, memory that is allocated is filled with NaN and lies between bands of NaN that `check` looks at."""
+    """While it is on, memory that is allocated is filled with NaN and lies between bands of NaN that `check` looks at.
+
+    Memory for signed whole numbers likewise, with -1.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +59,7 @@ class Canaries(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         found = func(*args, **(kwargs or {}))
-        if func in _ALLOCATIONS and found.is_floating_point() and found.numel():
+        if func in _ALLOCATIONS and (found.is_floating_point() or found.dtype in _WHOLE) and found.numel():
             found = _between_bands(found)
             self._rooms.append(found)
         return found
@@ -56,4 +69,4 @@ class Canaries(TorchDispatchMode):
         for room in self._rooms:
             whole = room.as_strided((room.untyped_storage().nbytes() // room.element_size(),), (1,), 0)
             for band, where in ((whole[:_MARGIN], "before"), (whole[-_MARGIN:], "after")):
-                assert band.isnan().all(), f"something was written {where} a tensor {tuple(room.shape)}"
+                assert _is_blank(band), f"something was written {where} a tensor {tuple(room.shape)}"
