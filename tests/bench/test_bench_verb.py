@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from archdsl.bench.ways import Way, compiled
 from archdsl.cli.main import main
 from tests.bench.test_traffic import SPEC
 
@@ -97,8 +99,13 @@ def test_traffic_as_a_document(spec: str, capsys: pytest.CaptureFixture[str]) ->
     assert document["network"]["reference"] > document["network"]["kernels"] > document["network"]["minimum"]
 
 
-@pytest.mark.slow
-def test_a_spec_is_measured(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_spec_is_measured(spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def traced(name: str, run: Any, mode: Any, *, backend: str) -> Way:
+        assert backend == "inductor"
+        return compiled(name, run, mode, backend="aot_eager")
+
+    # making code takes minutes
+    monkeypatch.setattr("archdsl.bench.model_bench.compiled", traced)
     assert main(["bench", spec, "--device", "cpu", "--batch", "1", "--rounds", "1"]) == 0
     shown, said = capsys.readouterr()
     assert shown.startswith("tiny, batch 1, float32\n")
