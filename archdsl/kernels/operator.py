@@ -25,8 +25,8 @@ class Operator:
     """The operator `archdsl::NAME` and, for its gradients, `archdsl::NAME_backward`.
 
     On the CPU it runs its reference, on CUDA its kernel; where Triton interprets, its kernel on the CPU too. It works in eager
-    mode, under `torch.compile`, `torch.export` and `torch.func.vmap`. Gradients of gradients are not defined, nor is forward-mode
-    differentiation; both are refused.
+    mode, under `torch.compile`, `torch.export` and `torch.func.vmap`. Gradients of gradients are not defined, nor is
+    differentiation in forward mode; both are refused.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Operator:
         the strides of `torch.empty_like` of its tensor; it is imported when one of them runs. Its module `samples` has the
         shapes that the operator is checked and measured at.
     macs, backward_macs: multiplications of a forward and of a backward pass, as `archdsl count` counts them: functions of the
-        arguments, with shapes in place of the tensors.
+        arguments of the pass, with shapes in place of the tensors.
     exponentials: of a forward pass, likewise; the backward pass has as many.
     """
 
@@ -120,7 +120,7 @@ class Operator:
         torch.library.register_vmap(backward, _one_by_one(self.backward), lib=_LIBRARY)
         # torch counts an addition and a multiplication as two
         register_flop_formula(getattr(torch.ops.archdsl, self.name))(self._flops(self.macs))
-        register_flop_formula(getattr(torch.ops.archdsl, f"{self.name}_backward"))(self._flops(self.backward_macs, skip=1))
+        register_flop_formula(getattr(torch.ops.archdsl, f"{self.name}_backward"))(self._flops(self.backward_macs))
 
     def _launch_forward(self, *arguments: Any) -> tuple[Tensor, ...]:
         with _on_device_of(arguments[0]):
@@ -180,9 +180,9 @@ class Operator:
         return tuple(output.unflatten(0, (info.batch_size, -1)) for output in outputs), (0,) * len(outputs)
 
     @staticmethod
-    def _flops(macs: Callable[..., int], *, skip: int = 0) -> Callable[..., int]:
+    def _flops(macs: Callable[..., int]) -> Callable[..., int]:
         def flops(*arguments: Any, **_: Any) -> int:
-            return 2 * macs(*arguments[skip:])
+            return 2 * macs(*arguments)
 
         return flops
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounterWithBackend
+from torch.utils.flop_counter import FlopCounterMode
 
 from archdsl.kernels.operator import Operator
 from archdsl.kernels.sample import Sample
@@ -76,6 +77,23 @@ def test_what_it_costs_grows_with_the_batch(name: str, sample: Sample) -> None:
     assert operator.macs(*three) == 3 * operator.macs(*one) > 0
     assert operator.exponentials(*three) == 3 * operator.exponentials(*one) > 0
     assert operator.backward_macs(grad, *one) > operator.macs(*one)
+
+
+@ONE
+def test_torch_counts_both_passes(name: str, sample: Sample) -> None:
+    operator = OPERATORS[name]
+    arguments, leaves = recording(operator, drawn(name, sample))
+    counted = []
+    for call in (operator, operator.reference):
+        with FlopCounterMode(display=False) as forward:
+            y = call(*arguments)
+        with FlopCounterMode(display=False) as backward:
+            torch.autograd.grad(y.sum(), leaves)
+        counted.append((forward.get_total_flops(), backward.get_total_flops()))
+    (forwards, backwards), (expected, least) = counted
+    assert forwards == expected
+    # what is computed anew comes on top, once at most
+    assert least < backwards <= least + expected
 
 
 # torch says so of itself while inductor is imported
