@@ -81,7 +81,7 @@ def _sides_of(row, column, HEIGHT: tl.constexpr, PADDED: tl.constexpr, dtype: tl
     A product with it spreads what belongs to the rows and columns of a window over its positions.
     """
     side = tl.arange(0, PADDED)[:, None]
-    return ((side == row[None, :]) | (side == column[None, :] + HEIGHT)).to(dtype)
+    return tl.where((side == row[None, :]) | (side == column[None, :] + HEIGHT), 1.0, 0.0).to(dtype)
 
 
 @triton.jit

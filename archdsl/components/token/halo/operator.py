@@ -14,8 +14,8 @@ from archdsl.schema.units import FeatureMap
 # the kernels keep a tile of keys and one of values of a whole head
 MOST_HEAD_DIM = 128
 MOST_VALUE_DIM = 256
-# and the products of a tile of queries with all of a table of relative positions
-MOST_WINDOW_SIDE = 32
+# and the products of a tile of queries with the tables of relative positions
+MOST_WINDOW_SIDE = 64
 
 
 def attention(
@@ -85,6 +85,12 @@ def _outputs(
     scale: float,
 ) -> tuple[Tensor, Tensor]:
     batch, _, height, width = q.shape
+    for queries, side, block in ((height, kv.shape[2], block_height), (width, kv.shape[3], block_width)):
+        if block % query_stride or side % block or queries * query_stride != side:
+            raise ValueError(
+                f"a map of {kv.shape[2]}x{kv.shape[3]} with {height}x{width} queries cannot be cut into blocks of "
+                f"{block_height}x{block_width} that have a query every {query_stride} positions"
+            )
     channels = kv.shape[1] - q.shape[1]
     last = q.is_contiguous(memory_format=torch.channels_last) and not q.is_contiguous()
     layout = torch.channels_last if last else torch.contiguous_format
