@@ -131,7 +131,9 @@ class Operator:
             return _one_or_all(self.kernel().backward(*arguments))
 
     def _refer(self, *arguments: Any) -> tuple[Tensor, ...]:
-        found = (self.reference(*arguments), *self.saved(*arguments))
+        # autocast has done its part outside, as for a kernel
+        with torch.autocast("cpu", enabled=False):
+            found = (self.reference(*arguments), *self.saved(*arguments))
         return tuple(_laid_out(*pair) for pair in zip(found, self.allocate(*arguments), strict=True))
 
     def _refer_backward(self, grad: Tensor, *arguments: Any) -> Any:

@@ -150,8 +150,7 @@ def test_autocast_leaves_it_as_it_is(name: str, sample: Sample) -> None:
     operator, arguments = OPERATORS[name], drawn(name, sample)
     expected = operator(*arguments)
     with torch.autocast("cpu", torch.bfloat16):
-        assert operator(*arguments).dtype == torch.float32
-        torch.testing.assert_close(operator(*arguments), expected, rtol=0.05, atol=0.05)
+        assert torch.equal(operator(*arguments), expected)
 
 
 @pytest.mark.parametrize("name", ["halo_attention", "routing_attention"])
