@@ -115,6 +115,15 @@ def test_a_program_holds_references_unless_asked(spec: archdsl.Spec, tmp_path: P
             torch.testing.assert_close(loaded(x), module(x))
 
 
+@pytest.mark.parametrize("use", [Use.REFERENCE, Use.OPERATOR])
+def test_a_program_names_no_device(use: Use) -> None:
+    # so that it goes where it is moved; halo changes the format of its tables, which torch would assert the device at
+    text = SPEC.replace("routing(topk = 1, regions = 2x2, head_dim = 8)", "halo(block = 4x4, halo = 1, heads = 2)")
+    program = export(archdsl.build(archdsl.loads(text)), use)
+    assert operators_of(program) == (("archdsl::halo_attention",) if use is Use.OPERATOR else ())
+    assert [str(node.target) for node in program.graph.nodes if node.kwargs.get("device") is not None] == []
+
+
 def test_what_is_no_program_is_told(tmp_path: Path) -> None:
     (tmp_path / "program.pt2").write_bytes(b"nothing of the kind")
     with pytest.raises(archdsl.SpecError, match="is no program that torch can load") as caught:
