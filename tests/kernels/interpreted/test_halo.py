@@ -200,6 +200,13 @@ def test_a_map_of_blocks_in_part_is_refused() -> None:
         kernel.forward(q, kv, height_rel, width_rel, 1, 3, 6, 1, 1, 1.0)
 
 
+def test_an_image_that_addresses_do_not_reach_is_refused() -> None:
+    q, kv, *rest = (value.to("meta") if isinstance(value, Tensor) else value for value in _drawn(STRIDED))
+    far = torch.empty_strided(kv.shape, (1, 1, 2**29, 2**25), dtype=kv.dtype, device="meta")
+    with pytest.raises(ValueError, match="lie further apart than the kernel can address"):
+        kernel.forward(q, far, *rest)
+
+
 @pytest.mark.parametrize(
     ("x", "fields"),
     [

@@ -76,10 +76,7 @@ def _read_rows(tables, row, seen, CHANNELS: tl.constexpr, PADDED: tl.constexpr):
 
 @triton.jit
 def _sides_of(row, column, HEIGHT: tl.constexpr, PADDED: tl.constexpr, dtype: tl.constexpr):
-    """Which rows, then which columns, positions are in, [PADDED, positions]: one twice in each column, else zero.
-
-    A product with it spreads what belongs to the rows and columns of a window over its positions.
-    """
+    """Factor that spreads what belongs to rows, then columns, over positions: [PADDED, positions], one in those of each."""
     side = tl.arange(0, PADDED)[:, None]
     return tl.where((side == row[None, :]) | (side == column[None, :] + HEIGHT), 1.0, 0.0).to(dtype)
 
@@ -571,6 +568,9 @@ class _Shape:
     def __init__(
         self, q: Tensor, kv: Tensor, height_rel: Tensor, heads: int, block: tuple[int, int], halo: int, stride: int
     ) -> None:
+        for tensor in (q, kv):
+            if sum((size - 1) * stride for size, stride in zip(tensor.shape[1:], tensor.stride()[1:], strict=True)) >= 2**31:
+                raise ValueError(f"images of {tuple(tensor.shape)} lie further apart than the kernel can address: copy them")
         self.head_dim = height_rel.shape[1]
         self.value_dim = kv.shape[1] // heads - self.head_dim
         self.sizes = (*kv.shape[2:], heads)
