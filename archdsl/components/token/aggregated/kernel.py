@@ -15,6 +15,10 @@ _TABLE = Path(__file__).with_name("configurations.json")
 _LOG2E = tl.constexpr(1.4426950408889634)
 # the least length that vectors are divided by
 _LEAST = tl.constexpr(1e-12)
+# below all logits, and finite
+_LOWEST = tl.constexpr(-1e30)
+# the largest window of which the logits stay in registers; those of larger ones are computed twice
+_UNROLLED = tl.constexpr(9)
 # whatever these numbers are, the same kernel runs
 _ANY = ("batch", "heads", "height", "width", "images", "chunk")
 
@@ -46,7 +50,7 @@ def _inside(row, column, height, width):
 @triton.jit
 def _inverse_length(x):
     """Of each row one over its length."""
-    return 1.0 / tl.maximum(tl.sqrt(tl.sum(x * x, 1)), _LEAST)
+    return tl.rsqrt(tl.maximum(tl.sum(x * x, 1), _LEAST * _LEAST))
 
 
 @triton.jit
@@ -85,6 +89,30 @@ def _bias(far_bias, head, row, column, place, cell, height, width, cells):
     return tl.load(at, mask=(cell < cells)[None, :], other=float("-inf")).to(tl.float32)
 
 
+@triton.jit
+def _near(
+    kv, query, scale, bias, tap, row, column, valid, within, height, width, kv_h, kv_w,
+    UNIT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+):  # fmt: skip
+    """The logits of one of the neighbours of positions, its keys, one over their lengths, which there are and where."""
+    up, left = tap // COLUMNS - ROWS // 2, tap % COLUMNS - COLUMNS // 2
+    inside = valid & _inside(row + up, column + left, height, width)
+    step = (up * kv_h + left * kv_w) * UNIT
+    k = tl.load(kv + step, mask=inside[:, None] & within[None, :], other=0.0).to(tl.float32)
+    inverse = _inverse_length(k)
+    logit = tl.sum(query * k, 1) * inverse * scale + tl.load(bias + tap).to(tl.float32)
+    return tl.where(inside, logit, float("-inf")), k, inverse, inside, step
+
+
+@triton.jit
+def _added(result, weight, values, inside, within, own, tokens, token_bias, tap):
+    """The result and the values of one of the neighbours, by their weights and by what the learnable tokens say."""
+    v = tl.load(values, mask=inside[:, None] & within[None, :], other=0.0).to(tl.float32)
+    token = tl.load(tokens + tap, mask=within, other=0.0).to(tl.float32)
+    learned = tl.sum(own * token[None, :], 1) + tl.load(token_bias + tap).to(tl.float32)
+    return result + (weight + learned)[:, None] * v
+
+
 @triton.jit(do_not_specialize=_ANY)
 def _forward(
     q, kv, far_kv, embedding, sharpness, local_bias, tokens, token_bias, far_bias, y, lse,
@@ -112,22 +140,9 @@ def _forward(
     scale = _log_places(row + down, column + right, height, width, cells, ROWS, COLUMNS)
     scale = scale * tl.load(sharpness + head).to(tl.float32)
 
-    at = _at(kv + head * HEAD, image, row, column, down, right, lanes, kv_b, kv_h, kv_w, UNIT)
-    most = tl.full([TALL * WIDE], float("-inf"), tl.float32)
-    near = ()
-    for tap in tl.static_range(TAPS):
-        up, left = tap // COLUMNS - ROWS // 2, tap % COLUMNS - COLUMNS // 2
-        inside = valid & _inside(row + down + up, column + right + left, height, width)
-        step = (up * kv_h + left * kv_w) * UNIT
-        k = tl.load(at + step, mask=inside[:, None] & within[None, :], other=0.0).to(tl.float32)
-        inverse = _inverse_length(k)
-        logit = tl.sum(query * k, 1) * inverse * scale + tl.load(local_bias + head * TAPS + tap).to(tl.float32)
-        logit = tl.where(inside, logit, float("-inf"))
-        most = tl.maximum(most, logit)
-        near = near + (logit,)  # noqa: RUF005 - Triton does not unpack tuples
-
     far_kv += tl.cast(image, tl.int64) * far_b * UNIT + head * HEAD
     narrow = query.to(q.dtype.element_ty)
+    most = tl.full([TALL * WIDE], _LOWEST, tl.float32)
     total = tl.zeros([TALL * WIDE], tl.float32)
     result = tl.zeros([TALL * WIDE, HEAD_TILE], tl.float32)
     for first in range(0, cells, CELL_TILE):
@@ -137,22 +152,52 @@ def _forward(
         logits = tl.dot(narrow, tl.trans(far_k), input_precision=PRECISION) * scale[:, None] + bias
         new = tl.maximum(most, tl.max(logits, 1))
         shrink = tl.exp2((most - new) * _LOG2E)
-        weight = tl.exp2((logits - new[:, None]) * _LOG2E)
-        total = total * shrink + tl.sum(weight, 1)
-        result = result * shrink[:, None] + tl.dot(weight.to(far_v.dtype), far_v, input_precision=PRECISION)
+        far_weight = tl.exp2((logits - new[:, None]) * _LOG2E)
+        total = total * shrink + tl.sum(far_weight, 1)
+        result = result * shrink[:, None] + tl.dot(far_weight.to(far_v.dtype), far_v, input_precision=PRECISION)
         most = new
 
-    for tap in tl.static_range(TAPS):
-        total += tl.exp2((near[tap] - most) * _LOG2E)
-    result = result / total[:, None]
-    for tap in tl.static_range(TAPS):
-        up, left = tap // COLUMNS - ROWS // 2, tap % COLUMNS - COLUMNS // 2
-        inside = valid & _inside(row + down + up, column + right + left, height, width)
-        step = (up * kv_h + left * kv_w) * UNIT
-        v = tl.load(at + step + channels, mask=inside[:, None] & within[None, :], other=0.0).to(tl.float32)
-        token = tl.load(tokens + (head * HEAD + lanes) * TAPS + tap, mask=within, other=0.0).to(tl.float32)
-        learned = tl.sum(own * token[None, :], 1) + tl.load(token_bias + head * TAPS + tap).to(tl.float32)
-        result += (tl.exp2((near[tap] - most) * _LOG2E) / total + learned)[:, None] * v
+    at = _at(kv + head * HEAD, image, row, column, down, right, lanes, kv_b, kv_h, kv_w, UNIT)
+    local_bias += head * TAPS
+    tokens += (head * HEAD + lanes) * TAPS
+    token_bias += head * TAPS
+    before = most
+    if TAPS <= _UNROLLED:
+        near = ()
+        for tap in tl.static_range(TAPS):
+            logit, _, _, _, _ = _near(
+                at, query, scale, local_bias, tap, row + down, column + right, valid, within, height, width, kv_h, kv_w,
+                UNIT, ROWS, COLUMNS,
+            )  # fmt: skip
+            most = tl.maximum(most, logit)
+            near = near + (logit,)  # noqa: RUF005 - Triton does not unpack tuples
+        total = total * tl.exp2((before - most) * _LOG2E)
+        for tap in tl.static_range(TAPS):
+            total += tl.exp2((near[tap] - most) * _LOG2E)
+        result = result * (tl.exp2((before - most) * _LOG2E) / total)[:, None]
+        for tap in tl.static_range(TAPS):
+            up, left = tap // COLUMNS - ROWS // 2, tap % COLUMNS - COLUMNS // 2
+            inside = valid & _inside(row + down + up, column + right + left, height, width)
+            weight = tl.exp2((near[tap] - most) * _LOG2E) / total
+            values = at + (up * kv_h + left * kv_w) * UNIT + channels
+            result = _added(result, weight, values, inside, within, own, tokens, token_bias, tap)
+    else:
+        for tap in range(TAPS):
+            logit, _, _, _, _ = _near(
+                at, query, scale, local_bias, tap, row + down, column + right, valid, within, height, width, kv_h, kv_w,
+                UNIT, ROWS, COLUMNS,
+            )  # fmt: skip
+            new = tl.maximum(most, logit)
+            total = total * tl.exp2((most - new) * _LOG2E) + tl.exp2((logit - new) * _LOG2E)
+            most = new
+        result = result * (tl.exp2((before - most) * _LOG2E) / total)[:, None]
+        for tap in range(TAPS):
+            logit, _, _, inside, step = _near(
+                at, query, scale, local_bias, tap, row + down, column + right, valid, within, height, width, kv_h, kv_w,
+                UNIT, ROWS, COLUMNS,
+            )  # fmt: skip
+            weight = tl.exp2((logit - most) * _LOG2E) / total
+            result = _added(result, weight, at + step + channels, inside, within, own, tokens, token_bias, tap)
 
     corner = (tl.cast(image, tl.int64) * height + row) * width + column
     tl.store(y + corner * channels + head * HEAD + (place * channels)[:, None] + lanes[None, :], result, mask=kept)
@@ -198,22 +243,31 @@ def _queries(
     corner = ((tl.cast(image, tl.int64) * height + row) * width + column) * heads + head
     norm = tl.load(lse + corner + place * heads, mask=valid, other=float("inf"))
 
+    far_at = far_kv + tl.cast(image, tl.int64) * far_b * UNIT + head * HEAD
+    narrow, narrow_g = query.to(token.dtype), g.to(token.dtype)
+    # the mean gradient of the weights, first of the cells
+    drop = tl.zeros([SIZE], tl.float32)
+    total = tl.zeros([SIZE], tl.float32)
+    for first in range(0, cells, CELL_TILE):
+        cell = first + tl.arange(0, CELL_TILE)
+        far_k, far_v = _far(narrow, far_at, cell, cells, far_m, channels, UNIT, HEAD, HEAD_TILE)
+        bias = _bias(far_bias, head, row, column, place, cell, height, width, cells)
+        logits = tl.dot(narrow, tl.trans(far_k), input_precision=PRECISION) * scale[:, None] + bias
+        far_weight = tl.exp2((logits - norm[:, None]) * _LOG2E)
+        drop += tl.sum(far_weight * tl.dot(narrow_g, tl.trans(far_v), input_precision=PRECISION), 1)
+        total += tl.sum(far_weight, 1)
     at = _at(kv + head * HEAD, image, row, column, down, right, lanes, kv_b, kv_h, kv_w, UNIT)
     weights = tl.zeros([SIZE, TAP_TILE], tl.float32)
     d_weights = tl.zeros([SIZE, TAP_TILE], tl.float32)
-    drop = tl.zeros([SIZE], tl.float32)
-    total = tl.zeros([SIZE], tl.float32)
     # sums of keys, by their weights times the gradients of these, and by their weights
     pulled = tl.zeros([SIZE, HEAD_TILE], tl.float32)
     mean = tl.zeros([SIZE, HEAD_TILE], tl.float32)
     for tap in range(TAPS):
-        up, left = tap // COLUMNS - ROWS // 2, tap % COLUMNS - COLUMNS // 2
-        inside = valid & _inside(row + down + up, column + right + left, height, width)
-        step = (up * kv_h + left * kv_w) * UNIT
-        k = tl.load(at + step, mask=inside[:, None] & within[None, :], other=0.0).to(tl.float32)
+        logit, k, shrink, inside, step = _near(
+            at, query, scale, local_bias + head * TAPS, tap, row + down, column + right, valid, within, height, width,
+            kv_h, kv_w, UNIT, ROWS, COLUMNS,
+        )  # fmt: skip
         v = tl.load(at + step + channels, mask=inside[:, None] & within[None, :], other=0.0).to(tl.float32)
-        shrink = _inverse_length(k)
-        logit = tl.sum(query * k, 1) * shrink * scale + tl.load(local_bias + head * TAPS + tap).to(tl.float32)
         weight = tl.where(inside, tl.exp2((logit - norm) * _LOG2E), 0.0)
         d_weight = tl.sum(g * v, 1)
         drop += weight * d_weight
@@ -223,17 +277,6 @@ def _queries(
         weights = tl.where(taps[None, :] == tap, weight[:, None], weights)
         d_weights = tl.where(taps[None, :] == tap, d_weight[:, None], d_weights)
 
-    far_at = far_kv + tl.cast(image, tl.int64) * far_b * UNIT + head * HEAD
-    narrow, narrow_g = query.to(token.dtype), g.to(token.dtype)
-    # the mean gradient of the weights of all keys
-    for first in range(0, cells, CELL_TILE):
-        cell = first + tl.arange(0, CELL_TILE)
-        far_k, far_v = _far(narrow, far_at, cell, cells, far_m, channels, UNIT, HEAD, HEAD_TILE)
-        bias = _bias(far_bias, head, row, column, place, cell, height, width, cells)
-        logits = tl.dot(narrow, tl.trans(far_k), input_precision=PRECISION) * scale[:, None] + bias
-        far_weight = tl.exp2((logits - norm[:, None]) * _LOG2E)
-        drop += tl.sum(far_weight * tl.dot(narrow_g, tl.trans(far_v), input_precision=PRECISION), 1)
-        total += tl.sum(far_weight, 1)
     # the normaliser was rounded: weights shall sum to 1 as closely as the logits tell
     whole = 1.0 / tl.where(valid, total, 1.0)
     drop = drop * whole
@@ -502,7 +545,7 @@ def backward(
     _distances[(across * count * tiles(batch, images),)](*far, d_bias, *strides, *size, batch, images, UNIT=unit, **use)
 
     d_tokens, d_embedding, d_local, d_learned, d_sharpness = summed
-    found = (d_q, d_kv, _sum(d_far, given[2]), d_embedding, d_sharpness, d_local, d_tokens, d_learned, _sum(d_bias, given[8]))
+    found = (d_q, d_kv, d_far, d_embedding, d_sharpness.flatten(), d_local, d_tokens, d_learned, d_bias)
     return tuple(_laid_out(*pair) for pair in zip(found, given, strict=True))
 
 
@@ -532,8 +575,7 @@ def _dense(tensor):
 
 def _dense_like(tensor):
     """Room for the gradient of a tensor, with its last axis dense."""
-    room = torch.empty_like(tensor)
-    return room if _dense(room) is room else tensor.new_empty(tensor.shape)
+    return _dense(torch.empty_like(tensor))
 
 
 def _parts(count, like):
@@ -544,13 +586,11 @@ def _parts(count, like):
     return like.new_empty((count, *like.shape), dtype=torch.float32)
 
 
-def _sum(parts, like):
-    return parts if parts.dim() == like.dim() else parts.sum(0)
-
-
 def _laid_out(found, like):
-    """A gradient as torch wants it, with the format and the strides of `torch.empty_like`."""
+    """A gradient as torch wants it, with the format and the strides of `torch.empty_like`; the sum, where it is in parts."""
     gradient = torch.empty_like(like)
+    if found.dim() > like.dim():
+        found = found.sum(0)
     if found.dtype == gradient.dtype and found.shape == gradient.shape and found.stride() == gradient.stride():
         return found
     return gradient.copy_(found.reshape(like.shape))

@@ -34,12 +34,12 @@ PUBLISHED = (
     _sample("transnext_tiny s3 at 512", 32, 32, 288, 12, 256),
 )
 ODD = (
-    _sample("one position, one cell", 1, 1, 8, 1, 1),
-    _sample("a map smaller than the window", 2, 3, 24, 3, 2, 5, 5),
-    _sample("a window of one place", 5, 4, 16, 2, 6, 1, 1),
-    _sample("a window that is not square", 4, 9, 24, 1, 3, 3, 5),
-    _sample("tiles in part", 9, 11, 48, 2, 12),
-    _sample("cells in tiles, a head of 48", 9, 8, 48, 1, 72),
+    _sample("one position, one cell", 1, 1, 32, 4, 1),
+    _sample("a map smaller than the window", 2, 3, 24, 3, 2, 5, 3),
+    _sample("a window of one place", 5, 4, 32, 4, 6, 1, 1),
+    _sample("a window that is not square", 4, 9, 48, 2, 3, 3, 5),
+    _sample("tiles in part, heads of 8", 9, 11, 24, 3, 12),
+    _sample("cells in tiles, heads of 48", 5, 8, 96, 2, 72),
 )
 
 
@@ -60,8 +60,7 @@ def draw(sample: Sample, batch: int, *, dtype: torch.dtype, device: str | torch.
             normal(batch, cells, 2 * channels),
         ),
         0.1 * normal(heads, 1, channels // heads),
-        # around the start, 1 / 0.24
-        4 + normal(heads).abs(),
+        1 + normal(heads).abs(),
         *(normal(heads, taps), 0.2 * normal(heads, channels // heads, taps), 0.2 * normal(heads, 1, taps)),
         normal(heads, height * width, cells),
     )
