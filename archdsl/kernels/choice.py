@@ -54,12 +54,17 @@ def why_reference(module: Kernelled, device: torch.device, dtype: torch.dtype) -
         return "kernels are turned off"
     if module.declined is not None:
         return module.declined
-    if dtype not in _FORMATS:
-        return f"the kernel does not compute in {str(dtype).removeprefix('torch.')}"
     if OFF:
         return f"kernels are turned off by {VARIABLE}"
-    if module.use is Use.OPERATOR:
+    if module.use is Use.OPERATOR and dtype in _FORMATS:
         return None
+    return why_no_kernel(device, dtype)
+
+
+def why_no_kernel(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Why no kernel at all runs on a device in a number format; None where kernels do."""
+    if dtype not in _FORMATS:
+        return f"the kernel does not compute in {str(dtype).removeprefix('torch.')}"
     if device.type == "cpu":
         return None if INTERPRETED else "the kernel is for CUDA"
     if device.type != "cuda":

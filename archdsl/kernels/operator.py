@@ -13,6 +13,7 @@ from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils.flop_counter import register_flop_formula
 
+from archdsl.kernels.choice import why_no_kernel
 from archdsl.kernels.interpreter import INTERPRETED
 
 _LIBRARY = torch.library.Library("archdsl", "DEF")
@@ -123,12 +124,19 @@ class Operator:
         register_flop_formula(getattr(torch.ops.archdsl, f"{self.name}_backward"))(self._flops(self.backward_macs))
 
     def _launch_forward(self, *arguments: Any) -> tuple[Tensor, ...]:
+        self._require_kernel(arguments[0])
         with _on_device_of(arguments[0]):
             return self.kernel().forward(*arguments)
 
     def _launch_backward(self, *arguments: Any) -> Any:
+        self._require_kernel(arguments[0])
         with _on_device_of(arguments[0]):
             return _one_or_all(self.kernel().backward(*arguments))
+
+    def _require_kernel(self, like: Tensor) -> None:
+        """Raise `RuntimeError` where no kernel runs. Modules choose their reference there; exported programs cannot choose."""
+        if (reason := why_no_kernel(like.device, like.dtype)) is not None:
+            raise RuntimeError(f"archdsl::{self.name} cannot run here: {reason}; export the program without operators")
 
     def _refer(self, *arguments: Any) -> tuple[Tensor, ...]:
         # autocast has done its part outside, as for a kernel
@@ -153,8 +161,12 @@ class Operator:
         ctx.save_for_backward(*inputs[: len(self.tensors)], *output)
         ctx.numbers = inputs[len(self.tensors) :]
         ctx.mark_non_differentiable(*output[1:])
+        # no zeros are made for the outputs that carry no gradient
+        ctx.set_materialize_grads(False)
 
-    def _differentiate(self, ctx: Any, grad: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    def _differentiate(self, ctx: Any, grad: Tensor | None, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        if grad is None:
+            return (None,) * len(self.arguments)
         saved, tensors = ctx.saved_tensors, len(self.tensors)
         gradients = self.backward(grad, *saved[:tensors], *ctx.numbers, *saved[tensors:])
         found: list[Tensor | None] = [None] * len(self.arguments)

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from archdsl.components.operators import operators
 from archdsl.kernels import choice
 from archdsl.kernels.choice import Kernelled, Use, gpu_here, why_reference
 
@@ -138,3 +140,15 @@ def test_the_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gpu_here() == "a GPU, compute capability 9.0"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert gpu_here() is None
+
+
+def test_an_operator_that_no_kernel_can_compute_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    # what a program that holds operators meets on an old GPU: nobody asks it which implementation it wants
+    operator = next(iter(operators().values()))
+    like = SimpleNamespace(device=torch.device("cuda", 0), dtype=torch.float32)
+    _gpu(monkeypatch, (7, 5))
+    with pytest.raises(RuntimeError, match=r"cannot run here: the kernel needs compute capability 8\.0, this GPU has 7\.5"):
+        operator._require_kernel(like)
+    like.dtype = torch.float64
+    with pytest.raises(RuntimeError, match="does not compute in float64"):
+        operator._require_kernel(like)
