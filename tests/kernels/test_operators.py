@@ -153,7 +153,7 @@ def test_autocast_leaves_it_as_it_is(name: str, sample: Sample) -> None:
         assert torch.equal(operator(*arguments), expected)
 
 
-@pytest.mark.parametrize("name", ["halo_attention", "routing_attention"])
+@pytest.mark.parametrize("name", OPERATORS)
 def test_an_empty_batch_has_empty_outputs(name: str) -> None:
     operator = OPERATORS[name]
     for sample in operator.samples().ODD[:2]:

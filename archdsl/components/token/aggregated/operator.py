@@ -70,7 +70,9 @@ def surroundings(size: tuple[int, int], cells: int, window: tuple[int, int], lik
 
 def _by_head(tokens: Tensor, heads: int) -> Tensor:
     """[B, ..., C] as [B, heads, positions, head_dim]."""
-    return tokens.reshape(tokens.shape[0], -1, heads, tokens.shape[-1] // heads).transpose(1, 2)
+    # an empty batch does not say how many positions there are
+    positions = math.prod(tokens.shape[1:-1])
+    return tokens.reshape(tokens.shape[0], positions, heads, tokens.shape[-1] // heads).transpose(1, 2)
 
 
 def _keys_and_values(tokens: Tensor, heads: int) -> tuple[Tensor, Tensor]:
@@ -83,7 +85,7 @@ def _near(tokens: Tensor, size: tuple[int, int], window: tuple[int, int]) -> tup
     batch, groups, positions, d = tokens.shape
     maps = tokens.transpose(2, 3).reshape(batch, groups * d, *size)
     taps = F.unfold(maps, window, padding=(window[0] // 2, window[1] // 2))
-    taps = taps.reshape(-1, groups, d, window[0] * window[1], positions).permute(0, 1, 4, 2, 3)
+    taps = taps.reshape(batch, groups, d, window[0] * window[1], positions).permute(0, 1, 4, 2, 3)
     k, v = taps.chunk(2, 1)
     return k, v
 
@@ -117,7 +119,7 @@ def _reference(*arguments: Any) -> Tensor:
 
 def _saved(q: Tensor, *arguments: Any) -> tuple[Tensor]:
     lse = _attention(q, *arguments)[1].logsumexp(-1)  # [B, heads, HW]
-    return (lse.transpose(1, 2).reshape(*q.shape[:3], -1),)
+    return (lse.transpose(1, 2).reshape(*q.shape[:3], lse.shape[1]),)
 
 
 def _products(near: int, far: int, q: tuple[int, ...], kv: object, far_kv: tuple[int, ...], *rest: Any) -> int:
