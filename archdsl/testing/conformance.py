@@ -26,6 +26,7 @@ from archdsl.schema.component import Component, instantiate
 from archdsl.schema.defaults import found
 from archdsl.schema.units import FeatureMap, Size
 from archdsl.testing.case import Case, resolved
+from archdsl.testing.kernelled import check_kernelled
 from archdsl.testing.site import Refused, shape_at
 from archdsl.testing.unseen import seen, unseen
 
@@ -69,6 +70,10 @@ class ComponentSuite:
         folder = _folder(found(self.component))
         assert (folder / "README.md").is_file(), "no README.md beside the spec"
         assert (folder / "README.md").read_text(encoding="utf-8").startswith(f"# `{schema.name}`"), "its title is the name"
+
+    def test_a_kernel_has_all_that_belongs_to_it(self) -> None:
+        tests = Path(sys.modules[type(self).__module__].__file__ or "").parent
+        check_kernelled(found(self.component), _folder(found(self.component)), tests)
 
     def test_defaults_are_within_their_bounds(self) -> None:
         for entry in found(self.component).schema.fields:
