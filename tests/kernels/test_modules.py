@@ -6,7 +6,6 @@ import copy
 import importlib
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -148,9 +147,3 @@ def test_weights_are_mapped_as_an_ensemble(name: str) -> None:
         found = torch.func.vmap(lambda w, b: torch.func.functional_call(module, (w, b), (images,)))(weights, buffers)
         for index, other in enumerate(others):
             torch.testing.assert_close(found[index], other(images), rtol=1e-4, atol=1e-5)
-
-
-def test_a_folder_has_what_belongs_to_a_kernel() -> None:
-    for name in CASES:
-        folder = Path(importlib.import_module(lookup(name).__module__).__file__).parent
-        assert {path.name for path in folder.iterdir()} >= {"operator.py", "samples.py", "module.py"}
