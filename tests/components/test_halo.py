@@ -150,3 +150,18 @@ def test_the_refusal_of_a_map_says_what_would_do() -> None:
         shape_at(resolved("halo", {"block": Size(8, 8), "halo": 3, "heads": 2}, x), x)
     assert refusal.value.label == "the map is 7x7 here"
     assert "`block` that divides" in refusal.value.help
+
+
+@pytest.mark.parametrize(
+    ("channels", "fields", "reason"),
+    [
+        (128, {"heads": 1, "value_ratio": 2.0}, None),
+        (130, {"heads": 1}, "the keys of a head have 130 channels, the kernel takes 128 at most"),
+        (128, {"heads": 1, "value_ratio": 2.5}, "the values of a head have 320 channels, the kernel takes 256 at most"),
+        (128, {"heads": 2, "halo": 31}, "the window has 66 positions along a side, the kernel takes 64 at most"),
+    ],
+)
+def test_the_kernel_says_what_it_does_not_take(channels: int, fields: dict[str, object], reason: str | None) -> None:
+    x = FeatureMap(channels, Size(4, 4))
+    module = instantiate(resolved("halo", {"block": Size(4, 4), "halo": 1, **fields}, x), x)
+    assert module.declined == reason
