@@ -102,8 +102,8 @@ def _check(args: Namespace) -> None:
 def _target(args: Namespace) -> Operator | Spec:
     """The operator or the spec that is meant."""
     from archdsl import api
-    from archdsl.bench.operators import operators
     from archdsl.cli.arguments import overrides, size
+    from archdsl.components.operators import operators
     from archdsl.source.suggest import closest
 
     name = args.target
@@ -120,7 +120,8 @@ def _target(args: Namespace) -> Operator | Spec:
             if value:
                 raise CallError(f"`{option}` says nothing about an operator", "it is measured at its published shapes")
         return known[name]
-    near = closest(name, known)
+    # a component's own name, too, leads to its operator
+    near = closest(name, known) or next((operator for operator in known if operator.startswith(f"{name}_")), None)
     _unknown(name, f"did you mean `{near}`?" if near else _packaged(name) or f"operators are {', '.join(known)}")
 
 

@@ -30,6 +30,7 @@ def spec(tmp_path: Path) -> str:
     ("words", "said"),
     [
         (["routng_attention"], "there is no operator `routng_attention`\nhelp: did you mean `routing_attention`?"),
+        (["routing"], "there is no operator `routing`\nhelp: did you mean `routing_attention`?"),
         (["biformer_t"], "there is no operator `biformer_t`\nhelp: write `@biformer_t` for the packaged spec"),
         (
             ["xyzzy"],

@@ -12,12 +12,12 @@ from torch import Tensor
 from archdsl.bench import baselines as others
 from archdsl.bench.gate import Gate, same
 from archdsl.bench.operator_bench import NO_KERNEL_HERE, bench_operator
-from archdsl.bench.operators import operators
 from archdsl.bench.result import PASSES
 from archdsl.bench.settings import Settings
 from archdsl.bench.tables import notes, result_table
 from archdsl.bench.timing import Duration
 from archdsl.bench.ways import COMPILED, KERNEL, REFERENCE, Absent, Way
+from archdsl.components.operators import operators
 from archdsl.kernels.operator import Operator
 
 # aot_eager traces as inductor does, and makes no code

@@ -11,10 +11,10 @@ from torch import Tensor
 from archdsl import api
 from archdsl.bench.counted import all_bytes
 from archdsl.bench.launches import beside, launchers
-from archdsl.bench.operators import operators
 from archdsl.bench.scheduled import no_gradients, scheduled_bytes
 from archdsl.bench.tables import network_table, operator_table, traffic_document
 from archdsl.bench.traffic import NO_KERNEL, Counting, network_traffic, operator_traffic, total
+from archdsl.components.operators import operators
 
 SPEC = """
 arch tiny {

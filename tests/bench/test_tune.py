@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from archdsl.bench.operators import operators
 from archdsl.bench.tune import climbed, merged, neighbours, table_text, write_table
+from archdsl.components.operators import operators
 from archdsl.kernels.configuration import Entry, configuration, read_table, tried
 
 LIKE = torch.zeros(1, dtype=torch.bfloat16)
