@@ -57,7 +57,8 @@ def parity(run: Run) -> Iterator[Found]:
     found: Found = {"holds": True, "cases": 0, "beyond": [], "left_out": [], "errors": {}}
     for name, operator in operators().items():
         samples = operator.samples()
-        for sample, batch in [*((odd, 3) for odd in samples.ODD), *((sample, 2) for sample in samples.PUBLISHED)]:
+        batches = ((samples.ODD, 3), (samples.PUBLISHED, 2), (samples.LARGEST, 1))
+        for sample, batch in ((sample, batch) for of, batch in batches for sample in of):
             for dtype in FORMATS:
                 told = f"{name}, {sample}, {_name(dtype)}"
                 if run.left < 0:

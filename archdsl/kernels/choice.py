@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from archdsl.kernels.interpreter import INTERPRETED
 
 VARIABLE = "ARCHDSL_KERNELS"
-"""The environment variable that turns all kernels off, when it is `0` or `off`."""
+"""The environment variable that turns all kernels off, when it is `0`, `off`, `false` or `no`."""
 
 _LEAST = (8, 0)
 _FORMATS = (torch.float32, torch.bfloat16, torch.float16)
@@ -102,7 +102,8 @@ _why_not_here._dynamo_marked_constant = True  # type: ignore[attr-defined]
 def _format(x: Tensor) -> torch.dtype:
     """The number format that x is computed in: under autocast, that of autocast."""
     kind = x.device.type
-    # torch has no autocast for `meta`, and refuses to say whether it is on
-    if x.dtype != torch.float64 and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+    # torch has no autocast for `meta`, and refuses to say whether it is on. Whether a device has autocast is not asked:
+    # torch 2.11 cannot compile that question
+    if x.dtype != torch.float64 and kind != "meta" and torch.is_autocast_enabled(kind):
         return torch.get_autocast_dtype(kind)
     return x.dtype

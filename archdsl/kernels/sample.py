@@ -11,7 +11,8 @@ class Sample:
     """A shape of an operator.
 
     The module `samples` of a component with a kernel has `PUBLISHED`, those of published backbones, and `ODD`, small ones with
-    all that is awkward: maps that are not square, tiles in part, heads that are no power of two. Its function
+    all that is awkward: maps that are not square, tiles in part, heads that are no power of two. `LARGEST` are those that take
+    most of a GPU, as large as `supports` allows: the kernels have to fit every GPU that they are for. Its function
     `draw(sample, batch, *, dtype, device, seed=0)` makes arguments of the operator, with standard normal numbers where
     projections would be.
 

@@ -26,7 +26,8 @@ def check_kernelled(component: type[Component], folder: Path, tests: Path) -> No
     importlib.import_module(f"{package}.operator")
     owned = [operator for operator in OPERATORS.values() if operator.samples().__name__ == f"{package}.samples"]
     assert owned, f"`{package}.operator` makes no `Operator` with `folder={package!r}`"
-    assert owned[0].samples().PUBLISHED and owned[0].samples().ODD, "its `samples` have no shapes"
+    samples = owned[0].samples()
+    assert samples.PUBLISHED and samples.ODD and samples.LARGEST, "its `samples` have no shapes"
     assert "\n## The kernel\n" in (folder / "README.md").read_text(encoding="utf-8"), "its README has no section `The kernel`"
     test = f"kernels/interpreted/test_{component.schema.name}.py"
     assert any((place / test).is_file() for place in (tests, tests.parent)), f"there is no `{test}` beside its other tests"

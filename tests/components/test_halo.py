@@ -159,6 +159,14 @@ def test_the_refusal_of_a_map_says_what_would_do() -> None:
         (130, {"heads": 1}, "the keys of a head have 130 channels, the kernel takes 128 at most"),
         (128, {"heads": 1, "value_ratio": 2.5}, "the values of a head have 320 channels, the kernel takes 256 at most"),
         (128, {"heads": 2, "halo": 31}, "the window has 66 positions along a side, the kernel takes 64 at most"),
+        (64, {"heads": 1, "halo": 30}, None),
+        (128, {"heads": 1, "halo": 14}, None),
+        (
+            128,
+            {"heads": 1, "halo": 15},
+            "the window has 34 positions along a side and the keys of a head 128 channels, with over 32 positions the kernel "
+            "takes 64 channels at most",
+        ),
     ],
 )
 def test_the_kernel_says_what_it_does_not_take(channels: int, fields: dict[str, object], reason: str | None) -> None:

@@ -41,6 +41,7 @@ ODD = (
     _sample("tiles in part, heads of 8", 9, 11, 24, 3, 12),
     _sample("cells in tiles, heads of 48", 5, 8, 96, 2, 72),
 )
+LARGEST = (_sample("the widest heads and window", 14, 14, 256, 2, 49, 7, 7),)
 
 
 def draw(sample: Sample, batch: int, *, dtype: torch.dtype, device: str | torch.device, seed: int = 0) -> tuple[Any, ...]:

@@ -14,8 +14,9 @@ from archdsl.schema.units import FeatureMap
 # the kernels keep a tile of keys and one of values of a whole head
 MOST_HEAD_DIM = 128
 MOST_VALUE_DIM = 256
-# and the products of a tile of queries with the tables of relative positions
+# and the products of a tile of queries with the tables of relative positions: of wide windows with narrower heads
 MOST_WINDOW_SIDE = 64
+WIDE_WINDOW_SIDE, WIDE_WINDOW_HEAD_DIM = 32, 64
 
 
 def attention(
@@ -69,6 +70,12 @@ def supports(spec: Halo, x: FeatureMap) -> str | None:
     for what, (found, most, unit) in sides.items():
         if found > most:
             return f"the {what} {'has' if what == 'window' else 'have'} {found} {unit}, the kernel takes {most} at most"
+    keys = x.channels // heads
+    if max(spec.window) > WIDE_WINDOW_SIDE and keys > WIDE_WINDOW_HEAD_DIM:
+        return (
+            f"the window has {max(spec.window)} positions along a side and the keys of a head {keys} channels, with over "
+            f"{WIDE_WINDOW_SIDE} positions the kernel takes {WIDE_WINDOW_HEAD_DIM} channels at most"
+        )
     return None
 
 

@@ -47,6 +47,10 @@ ODD = (
     _sample("more queries than a tile", 12, 10, 1, 48, 48, (12, 10), 2),
     _sample("a position a block", 2, 3, 1, 64, 64, (1, 1), 1),
 )
+LARGEST = (
+    _sample("the widest heads", 16, 16, 1, 128, 256, (16, 16), 8),
+    _sample("the widest window", 32, 32, 1, 64, 256, (32, 32), 16),
+)
 
 
 def draw(sample: Sample, batch: int, *, dtype: torch.dtype, device: str | torch.device, seed: int = 0) -> tuple[Any, ...]:

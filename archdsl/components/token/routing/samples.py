@@ -33,6 +33,10 @@ ODD = (
     _sample("head of 24, regions of 15", 10, 9, 24, 1, 2, 2, 3),
     _sample("head of 48, regions of 3x7", 6, 14, 48, 1, 3, 2, 2),
 )
+LARGEST = (
+    _sample("the widest heads, small regions", 14, 14, 128, 1, 4),
+    _sample("the widest heads, large regions", 64, 64, 128, 1, 4, 2, 2),
+)
 
 
 def draw(sample: Sample, batch: int, *, dtype: torch.dtype, device: str | torch.device, seed: int = 0) -> tuple[Any, ...]:
