@@ -63,11 +63,12 @@ def operator_table(rows: list[TrafficRow]) -> Table:
     return Table(header, tuple(cells), frozenset(range(1, 7)))
 
 
-def traffic_notes(rows: list[TrafficRow]) -> list[str]:
-    """What is said below the table."""
+def traffic_notes(rows: list[TrafficRow], whole: Traffic | None) -> list[str]:
+    """What is said below the table, of an operator or of a whole network."""
+    each = "the operator reads its arguments once" if whole is None else "every component reads its input and weights once"
     told = [
         "compiled: inductor's kernels after fusion, lowered as for the CPU; on CUDA about the same fuses, not exactly",
-        "minimum: every component reads its input and weights once, and writes its output once",
+        f"minimum: {each}, and writes its output once",
     ]
     reasons = (f"no kernel for `{row.component}`: {row.reason}" for row in rows if row.reason not in (None, NO_KERNEL))
     return told + list(dict.fromkeys(reasons))

@@ -213,7 +213,7 @@ def _traffic(args: Namespace, target: Operator | Spec, step: Callable[[str], Non
     return _Shown(
         text + table.text(unicode=unicode),
         {"version": 1, "kind": "traffic", **document, **traffic_document(rows, everything)},
-        tuple(traffic_notes(rows)),
+        tuple(traffic_notes(rows, everything)),
     )
 
 

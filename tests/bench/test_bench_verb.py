@@ -81,6 +81,7 @@ def test_traffic_of_a_spec(spec: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert shown.startswith("tiny at 3x64x64, batch 2, bfloat16, forward pass: bytes read and written, computed\n\nMB ")
     assert "whole network" in shown
     assert "lowered as for the CPU" in said
+    assert "every component reads its input" in said
 
 
 def test_traffic_as_a_document(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
