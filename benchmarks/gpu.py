@@ -19,6 +19,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--part", action="append", metavar="NAME", help="only this part; several times")
     parser.add_argument("--output", type=Path, metavar="FILE", help="the result (benchmarks/results/...)")
     parser.add_argument("--alone", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
     args = parser.parse_args()
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
@@ -49,7 +51,7 @@ def main() -> int:
         print(f"there is no part {', '.join(unknown)}: parts are {', '.join(PARTS)}", file=sys.stderr)
         return 2
     if args.alone:
-        return _alone(args.part[0], Path(args.alone))
+        return _alone(args.part[0], Path(args.alone), args.seconds)
     return _on_gpu(args.part or list(PARTS), args.output) if torch.cuda.is_available() else _without()
 
 
@@ -57,6 +59,7 @@ def _on_gpu(names: list[str], output: Path | None) -> int:
     import torch
 
     from archdsl.bench.machine import clocks, machine
+    from benchmarks.gpu_parts import PARTS
 
     device = torch.device("cuda", torch.cuda.current_device())
     here = machine(device)
@@ -65,9 +68,12 @@ def _on_gpu(names: list[str], output: Path | None) -> int:
     document: dict[str, Any] = {"kind": "gpu", "version": 1, "machine": str(here), "date": _today(), "tf32": False}
     document |= {"clocks_before": clocks(device), "parts": {}}
     print(here)
+    end = time.monotonic() + sum(PARTS[name][1] for name in names)
     for name in names:
         print(f"{name} ...", flush=True)
-        document["parts"][name] = found = _apart(name, path)
+        # what the parts before it did not need is for the last
+        seconds = max(PARTS[name][1], end - time.monotonic()) if name == names[-1] else PARTS[name][1]
+        document["parts"][name] = found = _apart(name, path, seconds)
         _write(path, document)
         print(f"{name}: {'holds' if found['holds'] else 'does not hold'}{_told(found)}", flush=True)
     document["clocks_after"] = clocks(device)
@@ -76,15 +82,13 @@ def _on_gpu(names: list[str], output: Path | None) -> int:
     return 0 if all(part["holds"] for part in document["parts"].values()) else 1
 
 
-def _apart(name: str, path: Path) -> dict[str, Any]:
+def _apart(name: str, path: Path, seconds: float) -> dict[str, Any]:
     """What a part found, in a process of its own."""
-    from benchmarks.gpu_parts import PARTS
-
     draft = path.with_suffix(f".{name}.part")
-    call = [sys.executable, str(Path(__file__)), "--part", name, "--alone", str(draft)]
+    call = [sys.executable, str(Path(__file__)), "--part", name, "--alone", str(draft), "--seconds", str(seconds)]
     failed = None
     try:
-        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PARTS[name][1] + _GRACE)
+        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds + _GRACE)
         failed = None if done.returncode == 0 else done.stderr[-2000:] or f"exit code {done.returncode}"
     except subprocess.TimeoutExpired:
         failed = "it took more time than it had"
@@ -95,14 +99,13 @@ def _apart(name: str, path: Path) -> dict[str, Any]:
     return found
 
 
-def _alone(name: str, draft: Path) -> int:
+def _alone(name: str, draft: Path, seconds: float) -> int:
     import torch
 
     from benchmarks.gpu_parts import PARTS, Run, plain_float32
 
     plain_float32()
-    part, seconds = PARTS[name]
-    for found in part(Run(torch.device("cuda", torch.cuda.current_device()), seconds)):
+    for found in PARTS[name][0](Run(torch.device("cuda", torch.cuda.current_device()), seconds)):
         _write(draft, found)
     return 0
 
@@ -133,9 +136,10 @@ def _without() -> int:
 def _told(found: dict[str, Any]) -> str:
     """The facts of a part in a line."""
     facts = [f"{found['cases']} cases"] if "cases" in found else []
+    facts += [f"{found['specialisations']} specialisations"] if "specialisations" in found else []
     for key in ("models", "specs", "shapes"):
         facts += [f"{len(found[key])} {key}"] if key in found else []
-    for key in ("beyond", "differing", "left_out"):
+    for key in ("refused", "beyond", "differing", "left_out"):
         value = found.get(key)
         facts += [f"{key.replace('_', ' ')}: {value if isinstance(value, str) else '; '.join(value[:3])}"] if value else []
     facts += [found["failed"].strip().splitlines()[-1]] if "failed" in found else []

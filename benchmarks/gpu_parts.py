@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from archdsl.components.operators import operators
 from archdsl.kernels.choice import Use
 from archdsl.lowering.dispatch import choose, sites, takes_kernel
 from archdsl.lowering.export import images
+from archdsl.testing.ahead import Compiled, compiled
 from archdsl.testing.golden import distance, golden, golden_images, official_state
 from archdsl.testing.parity import check_repeatable, errors
 
@@ -33,6 +37,10 @@ TRAINED = ("biformer_t", "halonet_h1", "transnext_tiny")
 # of a loss and of the norm of a gradient, in float32: sums are taken in another order, through all layers
 LOSS, GRADIENT = 1e-4, 1e-3
 BATCH = 128
+_CHECKED = {"ODD": 3, "PUBLISHED": 2, "LARGEST": 1}
+"""The samples that are checked, with the images of a batch of them."""
+_COMPILED = ((_CHECKED, FORMATS), ({"PUBLISHED": BATCH}, (torch.bfloat16,)))
+"""The samples, their batches and number formats that kernels are compiled for beforehand: those checked, those measured."""
 
 
 class Run:
@@ -48,6 +56,64 @@ class Run:
         return self._end - time.monotonic()
 
 
+def compiling(run: Run) -> Iterator[Found]:
+    """The kernels of all samples are compiled side by side, so that the other parts find them on the disk."""
+    from archdsl.kernels.configuration import architecture
+
+    here = architecture()
+    failed, distinct = [], set()
+    started = time.monotonic()
+    # this process has CUDA, which cannot be forked
+    workers = ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn"))
+    tasks = [
+        (name, sample.name, _name(dtype), batch)
+        for batches, formats in _COMPILED
+        for name, operator in operators().items()
+        for of, batch in batches.items()
+        for sample in getattr(operator.samples(), of)
+        for dtype in formats
+    ]
+    asked = {workers.submit(kernels_of, *task, here): ", ".join(map(str, task)) for task in tasks}
+    try:
+        for done in as_completed(list(asked), timeout=run.left):
+            told = asked.pop(done)
+            if error := done.exception():
+                failed.append(f"{told}: {error}")
+            else:
+                distinct |= set(done.result())
+    except TimeoutError:
+        # what is left is compiled where it is first used
+        pass
+    workers.shutdown(wait=False, cancel_futures=True)
+    yield {
+        "holds": not failed,
+        "specialisations": len(distinct),
+        "seconds": round(time.monotonic() - started, 1),
+        "most_shared": max((each.shared for each in distinct), default=0),
+        "spilling": sorted({f"{each.kernel}, {each.constants}: {each.spilled} bytes" for each in distinct if each.spilled}),
+        "refused": failed,
+        "left_out": list(asked.values()),
+    }
+
+
+def kernels_of(name: str, sample: str, dtype: str, batch: int, architecture: int) -> list[Compiled]:
+    """What the kernels of an operator are compiled to for one of its samples. Nothing is run, and no memory is filled."""
+    operator = operators()[name]
+    samples, kernel = operator.samples(), operator.kernel()
+    every = (*samples.ODD, *samples.PUBLISHED, *samples.LARGEST)
+    drawn = samples.draw(next(each for each in every if each.name == sample), 1, dtype=getattr(torch, dtype), device="cpu")
+    arguments = [
+        value.new_empty(batch, *value.shape[1:]) if argument in operator.batched else value
+        for argument, value in zip(operator.arguments, drawn, strict=True)
+    ]
+
+    def run() -> None:
+        outputs = kernel.forward(*arguments)
+        kernel.backward(torch.empty_like(outputs[0]), *arguments, *outputs)
+
+    return compiled(run, architecture)
+
+
 def parity(run: Run) -> Iterator[Found]:
     """Every sample of every operator in three number formats, outputs and gradients against float64.
 
@@ -57,8 +123,7 @@ def parity(run: Run) -> Iterator[Found]:
     found: Found = {"holds": True, "cases": 0, "beyond": [], "left_out": [], "errors": {}}
     for name, operator in operators().items():
         samples = operator.samples()
-        batches = ((samples.ODD, 3), (samples.PUBLISHED, 2), (samples.LARGEST, 1))
-        for sample, batch in ((sample, batch) for of, batch in batches for sample in of):
+        for sample, batch in ((sample, batch) for of, batch in _CHECKED.items() for sample in getattr(samples, of)):
             for dtype in FORMATS:
                 told = f"{name}, {sample}, {_name(dtype)}"
                 if run.left < 0:
@@ -80,11 +145,11 @@ def determinism(run: Run) -> Iterator[Found]:
     found: Found = {"holds": True, "cases": 0, "differing": []}
     for operator in operators().values():
         samples = operator.samples()
-        for sample in (*samples.ODD, *samples.PUBLISHED):
+        for sample, batch in ((sample, batch) for of, batch in _CHECKED.items() for sample in getattr(samples, of)):
             for dtype in FORMATS:
                 if run.left < 0:
                     break
-                arguments = samples.draw(sample, 4, dtype=dtype, device=run.device)
+                arguments = samples.draw(sample, batch, dtype=dtype, device=run.device)
                 try:
                     check_repeatable(operator, arguments)
                 except AssertionError as error:
@@ -237,8 +302,9 @@ def rehearsal() -> Found:
 
 
 PARTS: dict[str, tuple[Part, int]] = {
-    "parity": (parity, 150),
-    "determinism": (determinism, 60),
+    "compiling": (compiling, 60),
+    "parity": (parity, 120),
+    "determinism": (determinism, 45),
     "goldens": (goldens, 60),
     "training": (training, 60),
     "sanitizer": (sanitizer, 60),

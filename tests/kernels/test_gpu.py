@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_a_step_with_kernels_is_a_step_with_references(name: str, gpu: torch.dev
 
 def test_the_parts_have_less_than_ten_minutes() -> None:
     assert sum(seconds for _, seconds in gpu_parts.PARTS.values()) < 600
-    assert list(gpu_parts.PARTS)[-1] == "benchmark"
+    assert (next(iter(gpu_parts.PARTS)), list(gpu_parts.PARTS)[-1]) == ("compiling", "benchmark")
 
 
 def test_a_step_is_compared_with_itself_where_there_is_no_kernel() -> None:
@@ -68,6 +69,56 @@ def test_the_second_run_chooses_what_the_first_chose() -> None:
     with ties:
         values, indices = torch.tensor([1.0, 2.0, 3.0]).topk(1, -1)
     assert (values.tolist(), indices.tolist()) == ([2.0], [1])
+
+
+@pytest.mark.slow
+def test_kernels_are_compiled_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archdsl.kernels import configuration
+
+    monkeypatch.setattr(configuration, "architecture", lambda: 90)
+    monkeypatch.setattr(gpu_parts, "operators", lambda: {"routing_attention": OPERATORS["routing_attention"]})
+    monkeypatch.setattr(gpu_parts, "_COMPILED", (({"ODD": 3}, (torch.float16,)),))
+    monkeypatch.setattr(gpu_parts.os, "cpu_count", lambda: 2)
+    (found,) = gpu_parts.compiling(gpu_parts.Run(torch.device("cpu"), 300))
+    assert found["holds"] and not found["left_out"]
+    assert found["specialisations"] >= 3 * len(OPERATORS["routing_attention"].samples().ODD)
+    # without time nothing is waited for
+    (found,) = gpu_parts.compiling(gpu_parts.Run(torch.device("cpu"), 0))
+    assert found["holds"] and len(found["left_out"]) == len(OPERATORS["routing_attention"].samples().ODD)
+
+
+def test_what_is_not_compiled_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archdsl.kernels import configuration
+
+    class Workers:
+        """Runs what it is given at once."""
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def submit(self, run: Any, *arguments: Any) -> Future[Any]:
+            done: Future[Any] = Future()
+            try:
+                done.set_result(run(*arguments))
+            except Exception as error:
+                done.set_exception(error)
+            return done
+
+        def shutdown(self, **_: Any) -> None:
+            pass
+
+    def compiled(run: Any, architecture: int) -> list[Any]:
+        assert architecture == 86
+        raise RuntimeError("out of resources")
+
+    monkeypatch.setattr(configuration, "architecture", lambda: 86)
+    monkeypatch.setattr(gpu_parts, "ProcessPoolExecutor", Workers)
+    monkeypatch.setattr(gpu_parts, "compiled", compiled)
+    monkeypatch.setattr(gpu_parts, "_COMPILED", (({"ODD": 3}, (torch.float16,)),))
+    (found,) = gpu_parts.compiling(gpu_parts.Run(torch.device("cpu"), 60))
+    assert not found["holds"]
+    assert len(found["refused"]) == len(ODD)
+    assert all(told.endswith(", float16, 3: out of resources") for told in found["refused"])
 
 
 # stands for packages that are not there
@@ -157,6 +208,7 @@ def test_parts_write_as_they_finish_and_one_that_fails_takes_no_other_with_it(
 
     def run(call: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
         name, draft = call[3], Path(call[5])
+        given.append(float(call[7]))
         seen.append(list(json.loads(path.read_text())["parts"]) if path.exists() else [])
         if name == "determinism":
             return subprocess.CompletedProcess(call, 1, "", "a kernel\nfailed")
@@ -171,9 +223,13 @@ def test_parts_write_as_they_finish_and_one_that_fails_takes_no_other_with_it(
     monkeypatch.setattr(machines, "machine", lambda device: here)
     monkeypatch.setattr(machines, "clocks", lambda device: None)
     names = ["parity", "determinism", "goldens", "training"]
+    given: list[float] = []
     monkeypatch.setattr(sys, "argv", ["gpu.py", *(word for name in names for word in ("--part", name)), "--output", str(path)])
     assert gpu.main() == 1
     assert seen == [names[:at] for at in range(4)]
+    # the last has what the others left
+    assert given[:3] == [gpu_parts.PARTS[name][1] for name in names[:3]]
+    assert given[3] == pytest.approx(sum(gpu_parts.PARTS[name][1] for name in names), abs=10)
     parts = json.loads(path.read_text())["parts"]
     assert [part["holds"] for part in parts.values()] == [True, False, False, True]
     assert parts["determinism"]["failed"] == "a kernel\nfailed"
