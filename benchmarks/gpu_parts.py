@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +28,7 @@ from archdsl.kernels.choice import Use
 from archdsl.lowering.dispatch import choose, sites, takes_kernel
 from archdsl.lowering.export import images
 from archdsl.testing.ahead import Compiled, compiled
+from archdsl.testing.branches import open_branches
 from archdsl.testing.golden import distance, golden, golden_images, official_state
 from archdsl.testing.parity import check_repeatable, errors
 
@@ -36,6 +39,8 @@ FORMATS = (torch.float32, torch.bfloat16, torch.float16)
 TRAINED = ("biformer_t", "halonet_h1", "transnext_tiny")
 # of a loss and of the norm of a gradient, in float32: sums are taken in another order, through all layers
 LOSS, GRADIENT = 1e-4, 1e-3
+# of the error that the reference makes itself
+FACTOR = 4.0
 BATCH = 128
 _CHECKED = {"ODD": 3, "PUBLISHED": 2, "LARGEST": 1}
 """The samples that are checked, with the images of a batch of them."""
@@ -117,8 +122,8 @@ def kernels_of(name: str, sample: str, dtype: str, batch: int, architecture: int
 def parity(run: Run) -> Iterator[Found]:
     """Every sample of every operator in three number formats, outputs and gradients against float64.
 
-    An error is at most twice that of the reference in the same format, plus one unit of rounding. What is chosen, such as the
-    regions of routing, is an argument, and so the same in all formats.
+    An error is at most twice that of the reference in the same format, plus one unit of rounding, in float32 four. What is
+    chosen, such as the regions of routing, is an argument, and so the same in all formats.
     """
     found: Found = {"holds": True, "cases": 0, "beyond": [], "left_out": [], "errors": {}}
     for name, operator in operators().items():
@@ -130,8 +135,12 @@ def parity(run: Run) -> Iterator[Found]:
                     found["left_out"].append(told)
                     continue
                 arguments = samples.draw(sample, batch, dtype=dtype, device=run.device)
-                rows = errors(operator, arguments)
                 found["cases"] += 1
+                try:
+                    rows = errors(operator, arguments)
+                except AssertionError as error:
+                    found["beyond"].append(f"{told}: {error}")
+                    continue
                 found["errors"][told] = {
                     row.what: {"largest": row.largest, "rms": row.rms, "reference": row.reference} for row in rows
                 }
@@ -142,30 +151,36 @@ def parity(run: Run) -> Iterator[Found]:
 
 def determinism(run: Run) -> Iterator[Found]:
     """Two runs of every kernel give the same bits."""
-    found: Found = {"holds": True, "cases": 0, "differing": []}
+    found: Found = {"holds": True, "cases": 0, "differing": [], "left_out": []}
     for operator in operators().values():
         samples = operator.samples()
         for sample, batch in ((sample, batch) for of, batch in _CHECKED.items() for sample in getattr(samples, of)):
             for dtype in FORMATS:
+                told = f"{operator.name}, {sample}, {_name(dtype)}"
                 if run.left < 0:
-                    break
+                    found["left_out"].append(told)
+                    continue
                 arguments = samples.draw(sample, batch, dtype=dtype, device=run.device)
                 try:
                     check_repeatable(operator, arguments)
                 except AssertionError as error:
-                    found["differing"].append(f"{sample}, {_name(dtype)}: {error}")
+                    found["differing"].append(f"{told}: {error}")
                 found["cases"] += 1
-        found["holds"] = not found["differing"]
+        found["holds"] = not found["differing"] and not found["left_out"]
         yield found
 
 
 def goldens(run: Run) -> Iterator[Found]:
     """The logits of published weights in float32, with kernels, where the files of them are there."""
-    found: Found = {"holds": True, "models": {}}
+    found: Found = {"holds": True, "models": {}, "left_out": []}
     for path in sorted((ROOT / "tests" / "golden").glob("*.json")):
         published = golden(path.stem, path.parent)
         spec = archdsl.load(ROOT / "specs" / f"{published['spec']}.arch", at=tuple(published["input_shape"][2:]))
-        if run.left < 0 or not takes_kernel(spec.network):
+        if not takes_kernel(spec.network):
+            continue
+        if run.left < 0:
+            found["left_out"].append(path.stem)
+            found["holds"] = False
             continue
         module = archdsl.build(spec, weights=official_state(published)).to(run.device)
         with torch.no_grad():
@@ -180,38 +195,58 @@ def goldens(run: Run) -> Iterator[Found]:
 
 def training(run: Run) -> Iterator[Found]:
     """One step with kernels gives the loss and the gradients of one with references."""
-    found: Found = {"holds": True, "specs": {}}
+    found: Found = {"holds": True, "specs": {}, "left_out": []}
     for name in TRAINED:
         if run.left < 0:
-            break
+            found["left_out"].append(name)
+            found["holds"] = False
+            continue
         row = step_with_both(name, run.device)
         found["specs"][name] = row
-        found["holds"] = found["holds"] and row["loss"] <= LOSS and row["gradient"] <= GRADIENT
+        found["holds"] = found["holds"] and row["loss"] <= 1 and row["gradient"] <= 1
         yield found
+    yield found
 
 
 def step_with_both(name: str, device: torch.device, *, batch: int = 4, **loaded: Any) -> Found:
-    """The difference in loss and, of the weight that differs most, in the gradient, both relative to those of the reference."""
+    """The errors in loss and gradients of a step with kernels, against float64, over those that it may have: 1 is the most.
+
+    It may have `FACTOR` times the error of a step with references, plus `LOSS` or `GRADIENT` of what is expected. So rounding
+    is held against rounding where nothing else is left: a bias before a normalisation has no gradient. `gradient` is that of
+    the weight that is worst.
+    """
     module = archdsl.build(archdsl.load(ROOT / "specs" / f"{name}.arch", **loaded)).to(device).train()
+    open_branches(module)
     x = images(module, batch)
     labels = torch.arange(batch, device=device) % module.num_classes
     ties = Ties()
-    taken: dict[Use, tuple[Tensor, list[Tensor]]] = {}
-    for use in (Use.REFERENCE, Use.BY_DEVICE):
-        choose(module, use)
-        module.zero_grad(set_to_none=True)
+    taken = []
+    for use, dtype in ((Use.REFERENCE, torch.float32), (Use.BY_DEVICE, torch.float32), (Use.REFERENCE, torch.float64)):
+        stepped = copy.deepcopy(module).to(dtype)
+        choose(stepped, use)
         # branches are dropped alike
         torch.manual_seed(0)
         with ties:
-            y = module(x)
+            y = stepped(x.to(dtype))
         loss = F.cross_entropy(y, labels)
         loss.backward()
-        taken[use] = loss.detach(), [weight.grad for weight in module.parameters()]
-    (one, slopes), (other, others) = taken[Use.REFERENCE], taken[Use.BY_DEVICE]
-    apart = [((a - b).norm() / (a.norm() + 1e-12)).item() for a, b in zip(slopes, others, strict=True)]
-    names = [name for name, _ in module.named_parameters()]
-    worst = max(range(len(apart)), key=lambda at: (apart[at] != apart[at], apart[at]))
-    return {"loss": abs((other - one) / one).item(), "gradient": apart[worst], "worst": names[worst]}
+        # heads that are not trained have none
+        slopes = {key: weight.grad.double() for key, weight in stepped.named_parameters() if weight.grad is not None}
+        taken.append((loss.detach().double(), slopes))
+    (same, slopes), (found, others), (exact, steep) = taken
+    worst, gradient = "", 0.0
+    for key, slope in steep.items():
+        ratio = _over(others[key], slopes[key], slope, GRADIENT)
+        # a NaN is the worst
+        if not ratio <= gradient:
+            worst, gradient = key, ratio
+    return {"loss": _over(found, same, exact, LOSS), "gradient": gradient, "worst": worst}
+
+
+def _over(found: Tensor, same: Tensor, exact: Tensor, share: float) -> float:
+    """An error over what it may be: `FACTOR` times that of the reference, plus a share of what is expected."""
+    error, most = (found - exact).norm().item(), FACTOR * (same - exact).norm().item() + share * exact.norm().item()
+    return error / most if error else 0.0
 
 
 class Ties(TorchFunctionMode):
@@ -247,13 +282,25 @@ def sanitizer(run: Run) -> Iterator[Found]:
     if tool is None:
         yield {"holds": True, "left_out": "compute-sanitizer is not there"}
         return
-    call = [tool, "--tool", "memcheck", "--error-exitcode", "9", sys.executable, "-m", "benchmarks.gpu_parts"]
+    call = [tool, "--tool", "memcheck", "--report-api-errors", "no", "--error-exitcode", "9"]
+    call += [sys.executable, "-m", "benchmarks.gpu_parts"]
+    # the tool sees what CUDA gives out: each tensor has to be asked for alone
+    environment = {**os.environ, "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
+    running = subprocess.Popen(
+        call, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
     try:
-        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False, timeout=run.left)
+        said, _ = running.communicate(timeout=max(1.0, run.left))
     except subprocess.TimeoutExpired:
+        # what it runs is a process of its own, and would go on beside the next part
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
         yield {"holds": True, "left_out": "it takes more time than there is"}
         return
-    yield {"holds": done.returncode == 0, "said": (done.stdout + done.stderr)[-2000:]}
+    if "Device not supported" in said:
+        yield {"holds": True, "left_out": "compute-sanitizer does not support this device"}
+        return
+    yield {"holds": running.returncode == 0, "said": said[-2000:]}
 
 
 def small(device: torch.device) -> None:
@@ -267,10 +314,15 @@ def small(device: torch.device) -> None:
 
 
 def benchmark(run: Run) -> Iterator[Found]:
-    """The published shapes at batch 128 in bfloat16: the first of every operator, then the second, as long as there is time."""
-    found: Found = {"holds": True, "shapes": {}, "left_out": []}
-    settings = Settings(run.device, torch.bfloat16, BATCH, Duration(seconds=0.5))
-    published = {name: operator.samples().PUBLISHED for name, operator in operators().items()}
+    """The published shapes at batch 128 in bfloat16: the first of every operator, then the second, as long as there is time.
+
+    References are compiled in the mode `default`: one shape takes minutes in the other, which `archdsl bench` tries.
+    """
+    found: Found = {"holds": True, "modes": ["default"], "shapes": {}, "left_out": []}
+    settings = Settings(run.device, torch.bfloat16, BATCH, Duration(seconds=0.5), modes=("default",))
+    # operators with few shapes first: their references compile fastest
+    every = sorted(operators().items(), key=lambda item: len(item[1].samples().PUBLISHED))
+    published = {name: operator.samples().PUBLISHED for name, operator in every}
     # one shape takes about as long as the one before
     longest = 0.0
     for at in range(max(map(len, published.values()))):
@@ -303,14 +355,14 @@ def rehearsal() -> Found:
 
 PARTS: dict[str, tuple[Part, int]] = {
     "compiling": (compiling, 60),
-    "parity": (parity, 120),
-    "determinism": (determinism, 45),
+    "parity": (parity, 100),
+    "determinism": (determinism, 40),
     "goldens": (goldens, 60),
     "training": (training, 60),
     "sanitizer": (sanitizer, 60),
-    "benchmark": (benchmark, 180),
+    "benchmark": (benchmark, 150),
 }
-"""The parts in their order, with the seconds that each has: under ten minutes together."""
+"""The parts in their order, with the seconds that each has: under ten minutes together, with what lies between them."""
 
 
 def plain_float32() -> None:

@@ -14,7 +14,7 @@ from archdsl.bench.model_bench import KERNELS_COMPILED, bench_network
 from archdsl.bench.result import PASSES
 from archdsl.bench.tables import result_table
 from archdsl.bench.ways import COMPILED, KERNEL, REFERENCE, Absent
-from archdsl.kernels.choice import Use
+from archdsl.kernels.choice import Kernelled, Use
 from archdsl.lowering.dispatch import choose
 from tests.bench.test_operator_bench import SETTINGS
 from tests.bench.test_traffic import SPEC
@@ -63,3 +63,15 @@ def test_other_logits_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     result = bench_network(api.loads(SPEC).network, SETTINGS)
     assert not result.holds
     assert result.cases[0].rows == ()
+
+
+def test_what_lies_behind_a_factor_of_nothing_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoil(module: nn.Module) -> None:
+        for part in module.modules():
+            if isinstance(part, Kernelled):
+                part.register_forward_hook(lambda module, given, found: found * 2)
+
+    closed = SPEC.replace("residual layernorm -> token", "residual layernorm -> token -> batchnorm(init = 0)")
+    assert closed != SPEC
+    as_on_a_gpu(monkeypatch, spoil)
+    assert not bench_network(api.loads(closed).network, SETTINGS).holds

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
-from archdsl.kernels.choice import gpu_here
+from archdsl.kernels.choice import Kernelled, Use, gpu_here
 from archdsl.kernels.sample import Sample
 from archdsl.testing.parity import check_parity, check_repeatable
 from benchmarks import gpu_parts
@@ -48,18 +49,38 @@ def test_a_kernel_computes_what_its_reference_computes(
 @TRAINED
 def test_a_step_with_kernels_is_a_step_with_references(name: str, gpu: torch.device) -> None:
     found = gpu_parts.step_with_both(name, gpu)
-    assert found["loss"] <= gpu_parts.LOSS
-    assert found["gradient"] <= gpu_parts.GRADIENT, found["worst"]
+    assert found["loss"] <= 1
+    assert found["gradient"] <= 1, found["worst"]
 
 
 def test_the_parts_have_less_than_ten_minutes() -> None:
-    assert sum(seconds for _, seconds in gpu_parts.PARTS.values()) < 600
+    assert sum(seconds for _, seconds in gpu_parts.PARTS.values()) <= 540
     assert (next(iter(gpu_parts.PARTS)), list(gpu_parts.PARTS)[-1]) == ("compiling", "benchmark")
 
 
 def test_a_step_is_compared_with_itself_where_there_is_no_kernel() -> None:
     found = gpu_parts.step_with_both("biformer_t", torch.device("cpu"), batch=2, set={"s3.depth": 1, "classes": 5})
-    assert found["loss"] == found["gradient"] == 0
+    assert 0 < found["loss"] <= 1 / gpu_parts.FACTOR
+    assert 0 < found["gradient"] <= 1 / gpu_parts.FACTOR
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("noise", "holds"), [(3e-7, True), (1e-3, False)])
+@pytest.mark.parametrize("name", gpu_parts.TRAINED)
+def test_a_step_may_differ_by_roundings_and_by_no_more(
+    name: str, noise: float, holds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def chosen(module: nn.Module, use: Use) -> None:
+        for part in module.modules():
+            if isinstance(part, Kernelled) and use is Use.BY_DEVICE:
+                part.register_forward_hook(lambda _, __, y: y * (1 + noise * torch.randn(y.shape, generator=generator)))
+
+    monkeypatch.setattr(gpu_parts, "choose", chosen)
+    small = {"biformer_t": {"s3.depth": 2}, "halonet_h1": {"s3.depth": 2}, "transnext_tiny": {"s3.depth": 2}}[name]
+    found = gpu_parts.step_with_both(name, torch.device("cpu"), batch=4, set=small)
+    assert (found["loss"] <= 1 and found["gradient"] <= 1) is holds, found
 
 
 def test_the_second_run_chooses_what_the_first_chose() -> None:
@@ -151,7 +172,7 @@ def test_neither_fvcore_nor_optuna_is_needed() -> None:
 import torch
 from benchmarks import gpu, gpu_parts
 found = gpu_parts.step_with_both("biformer_t", torch.device("cpu"), batch=1, set={"s3.depth": 1, "classes": 5})
-assert found["loss"] == 0
+assert found["loss"] <= 1
 run = gpu_parts.Run(torch.device("cpu"), 0.0)
 for name in ("parity", "goldens", "training", "benchmark"):
     part, _ = gpu_parts.PARTS[name]
