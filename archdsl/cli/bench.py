@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from archdsl.bench.settings import Settings
     from archdsl.bench.traffic import Row, Traffic
     from archdsl.kernels.operator import Operator
+    from archdsl.kernels.sample import Sample
 
 NAME = "bench"
 HELP = "measure an operator or a backbone beside its reference, or count the bytes it moves"
 EXAMPLES = (
-    "archdsl bench routing_attention --dtype bfloat16 --seconds 2",
+    "archdsl bench routing_attention --shape biformer_b",
     "archdsl bench --traffic @biformer_t",
 )
 
@@ -43,8 +44,11 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--training", action="store_true", help="with --traffic: a forward and a backward pass")
     parser.add_argument("-o", "--output", metavar="FILE", help="with --tune: the table to put the winners into")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="where to measure (cuda, where there is one)")
-    parser.add_argument("--dtype", choices=_DTYPES, help="the number format (bfloat16; float32 on the CPU)")
+    parser.add_argument(
+        "--dtype", choices=_DTYPES, metavar="FORMAT", help=f"{', '.join(_DTYPES)} (bfloat16; float32 on the CPU)"
+    )
     parser.add_argument("--batch", metavar="N", help=f"images of a batch ({_BATCH}; {_BATCH_ON_CPU} on the CPU)")
+    parser.add_argument("--shape", metavar="NAME", action="append", help="one published shape of an operator; several times")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--rounds", metavar="N", help="rounds in which each way is timed once")
     length.add_argument("--seconds", metavar="S", help="seconds of rounds for each pass of each shape (1)")
@@ -113,6 +117,8 @@ def _target(args: Namespace) -> Operator | Spec:
             raise CallError(f"`{spec.name}` is a space, and one arch is measured", "`archdsl show` tells what it leaves open")
         if args.tune:
             raise CallError("`--tune` takes an operator", f"these are {', '.join(operators())}")
+        if args.shape:
+            raise CallError("`--shape` says nothing about a spec", "`--at` is for another size of image")
         return spec
     known = operators()
     if name in known:
@@ -123,6 +129,20 @@ def _target(args: Namespace) -> Operator | Spec:
     # a component's own name, too, leads to its operator
     near = closest(name, known) or next((operator for operator in known if operator.startswith(f"{name}_")), None)
     _unknown(name, f"did you mean `{near}`?" if near else _packaged(name) or f"operators are {', '.join(known)}")
+
+
+def _shapes(args: Namespace, operator: Operator) -> tuple[Sample, ...] | None:
+    """The published shapes that are meant, by their names or by that of the backbone before it; None for all."""
+    if not args.shape:
+        return None
+    known = {sample.name: sample for sample in operator.samples().PUBLISHED}
+    found: dict[str, Sample] = {}
+    for name in args.shape:
+        meant = [name] if name in known else [each for each in known if each.startswith(f"{name} ")]
+        if not meant:
+            raise CallError(f"`{operator.name}` has no published shape `{name}`", f"shapes are {', '.join(known)}")
+        found |= {each: known[each] for each in meant}
+    return tuple(found.values())
 
 
 def _packaged(name: str) -> str:
@@ -177,7 +197,7 @@ def _bench(args: Namespace, target: Operator | Spec, step: Callable[[str], None]
     else:
         from archdsl.bench.operator_bench import bench_operator
 
-        result = bench_operator(target, settings)
+        result = bench_operator(target, settings, _shapes(args, target))
     table = result_table(result, images=isinstance(target, Spec))
     clocks = f"; clocks {result.clocks_before} before, {result.clocks_after} after" if result.clocks_before else ""
     head = f"{result.target}, batch {result.batch}, {result.dtype}\n{result.machine}{clocks}\nit {result.ceilings}"
@@ -205,7 +225,7 @@ def _traffic(args: Namespace, target: Operator | Spec, step: Callable[[str], Non
         rows, everything = network_traffic(target.network, counting)
         named = f"{target.name} at {target.network.image}"
     else:
-        rows, named = operator_traffic(target, counting), target.name
+        rows, named = operator_traffic(target, counting, _shapes(args, target)), target.name
     table = operator_table(rows) if everything is None else network_table(rows, everything)
     what = "forward and backward pass" if args.training else "forward pass"
     text = f"{named}, batch {batch}, {dtype}, {what}: bytes read and written, computed\n\n"
@@ -228,7 +248,7 @@ def _tune(args: Namespace, target: Operator | Spec, step: Callable[[str], None])
     if settings.device.type != "cuda":
         raise missing_gpu("launch numbers are found by trying", "run it where there is a GPU; nothing was written")
     assert not isinstance(target, Spec)
-    found = tune(target, settings)
+    found = tune(target, settings, _shapes(args, target))
     count = f"{len(found.entries)} entries, {found.tries} launch numbers tried"
     document = {"version": 1, "kind": "tune", "target": target.name, "entries": [asdict(entry) for entry in found.entries]}
     if args.output is None:

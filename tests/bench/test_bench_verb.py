@@ -49,6 +49,11 @@ def spec(tmp_path: Path) -> str:
         (["routing_attention", "--device", "cpu", "--seconds", "soon"], "`--seconds soon` is no number of seconds"),
         (["routing_attention", "--seconds", "1", "--rounds", "2"], "`--rounds` and `--seconds` exclude each other"),
         (["routing_attention", "--dtype", "bfloat6"], "`bfloat6` is none of float32, bfloat16, float16\nhelp: did you mean"),
+        (["@biformer_t", "--traffic", "--shape", "biformer_t s1"], "`--shape` says nothing about a spec"),
+        (
+            ["halo_attention", "--traffic", "--shape", "xyzzy"],
+            "`halo_attention` has no published shape `xyzzy`\nhelp: shapes are halonet_h1 s1, ",
+        ),
         (["@mixer_small"], "`mixer_small` is a space, and one arch is measured"),
     ],
 )
@@ -82,6 +87,12 @@ def test_traffic_of_a_spec(spec: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert "whole network" in shown
     assert "lowered as for the CPU" in said
     assert "every component reads its input" in said
+
+
+def test_shapes_are_chosen_by_name_or_by_backbone(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--shape", "biformer_b", "--shape", "biformer_t s1", "--json"]
+    assert main(["bench", "--traffic", "routing_attention", *words]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)["rows"]] == ["biformer_b s3", "biformer_t s1"]
 
 
 def test_traffic_as_a_document(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
