@@ -18,12 +18,37 @@ from archdsl.kernels.operator import Operator
 SDPA = "scaled_dot_product_attention"
 TIMM = "timm"
 NATTEN = "natten"
+PUBLISHED = "as published"
+PUBLISHED_COMPILED = f"{PUBLISHED}, compiled"
 
 
 def baselines(operator: Operator, arguments: tuple[Any, ...]) -> list[Way | Absent]:
     """The other implementations for an operator and arguments of it, and why others are not among them."""
     found = _FOR.get(operator.name)
     return [Absent("other implementations", "none is known")] if found is None else found(arguments)
+
+
+def published(operator: Operator) -> Callable[..., Tensor] | None:
+    """The formulation of the published code in plain torch, where the reference is another; None where it is the reference."""
+    return _published_routing if operator.name == "routing_attention" else None
+
+
+def _published_routing(qkv: Tensor, routes: Tensor, heads: int, rows: int, columns: int, scale: float) -> Tensor:
+    """`routing_attention` with keys and values that each region takes from a view of all regions of its own.
+
+    The view costs nothing; its gradient is made for all pairs of regions, and summed.
+    """
+    grid, tile = (rows, columns), (qkv.shape[1] // rows, qkv.shape[2] // columns)
+    tokens = into_tiles(qkv, grid, tile)  # [B, R, hw, 3C]
+    batch, regions, positions, channels = tokens.shape
+    channels //= 3
+    views = tokens[..., channels:].unsqueeze(1).expand(-1, regions, -1, -1, -1)  # [B, R, R, hw, 2C]
+    index = routes[..., None, None].expand(-1, -1, -1, positions, 2 * channels)
+    k, v = views.gather(2, index).reshape(batch * regions, -1, 2, heads, channels // heads).unbind(2)
+    q = tokens[..., :channels].reshape(batch * regions, positions, heads, -1).transpose(1, 2)
+    weights = (q * scale).matmul(k.permute(0, 2, 3, 1)).softmax(-1)  # [B*R, heads, hw, k*hw]
+    y = weights.matmul(v.transpose(1, 2))
+    return from_tiles(y.transpose(1, 2).reshape(batch, regions, positions, channels), grid, tile)
 
 
 def _routing(arguments: tuple[Any, ...]) -> list[Way | Absent]:

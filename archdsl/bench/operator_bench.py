@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from archdsl.bench.baselines import baselines
+from archdsl.bench.baselines import PUBLISHED, PUBLISHED_COMPILED, baselines, published
 from archdsl.bench.counted import all_bytes
 from archdsl.bench.gate import Gate, same
 from archdsl.bench.machine import clocks, machine
@@ -60,8 +60,9 @@ class _Shape:
         self._operator, self._sample, self._settings = operator, sample, settings
         own = [Way(KERNEL, operator, checked=True)] if settings.device.type == "cuda" else []
         # what is compiled belongs to them
-        made = [compiled(COMPILED, operator.reference, mode, backend=settings.backend) for mode in settings.modes]
-        self._ways = [*own, Way(REFERENCE, operator.reference), *made]
+        self._ways = [*own, Way(REFERENCE, operator.reference), *_compiled(COMPILED, operator.reference, settings)]
+        if (other := published(operator)) is not None:
+            self._ways += [Way(PUBLISHED, other, checked=True), *_compiled(PUBLISHED_COMPILED, other, settings)]
         self._parity: dict[str, tuple[str, ...]] = {}
         self._refused: dict[str, tuple[str, ...]] = {}
         self._no_room: set[str] = set()
@@ -127,6 +128,10 @@ class _Shape:
         settings = self._settings
         draw = self._operator.samples().draw
         return tuple(draw(self._sample, settings.batch, dtype=settings.dtype, device=settings.device, seed=settings.seed))
+
+
+def _compiled(name: str, run: Callable[..., Tensor], settings: Settings) -> list[Way]:
+    return [compiled(name, run, mode, backend=settings.backend) for mode in settings.modes]
 
 
 def rooflines(operator: Operator, arguments: tuple[Any, ...], grad: Tensor, found: Ceilings) -> dict[Pass, Least]:

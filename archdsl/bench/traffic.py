@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from archdsl.bench.baselines import PUBLISHED, published
 from archdsl.bench.counted import Counter, all_bytes
 from archdsl.bench.launches import beside
 from archdsl.bench.scheduled import Layouts, gradients, no_gradients, scheduled_bytes
@@ -83,7 +84,10 @@ class Counting:
 
 
 def operator_traffic(operator: Operator, counting: Counting, shapes: Sequence[Sample] | None = None) -> list[Row]:
-    """The traffic of an operator at each of its published shapes, or at some."""
+    """The traffic of an operator at each of its published shapes, or at some.
+
+    Where the published code has another formulation, a row of its own has that in the place of the reference.
+    """
     samples = operator.samples()
     rows = []
     for sample in samples.PUBLISHED if shapes is None else shapes:
@@ -101,7 +105,11 @@ def operator_traffic(operator: Operator, counting: Counting, shapes: Sequence[Sa
             minimum = all_bytes(given) + y
             if counting.training:
                 minimum += all_bytes(given) + y + all_bytes(wanted)
+            other = published(operator)
+            official = None if other is None else _both(other, given, wanted, counting)
         rows.append(Row(str(sample), operator.name, 1, Traffic(*reference, *kernels, minimum)))
+        if official is not None:
+            rows.append(Row(f"{sample}, {PUBLISHED}", operator.name, 1, Traffic(*official, *kernels, minimum)))
     return rows
 
 

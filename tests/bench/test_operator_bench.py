@@ -43,9 +43,11 @@ def test_the_ways_of_an_operator(name: str) -> None:
         assert case.rounds == dict.fromkeys(PASSES, 2)
         assert [row.work for row in case.rows] == sorted((row.work for row in case.rows), key=PASSES.index)
         ways = {row.way for row in case.rows}
-        assert ways >= {REFERENCE, COMPILED}
+        own = name == "routing_attention"
+        assert ways >= {REFERENCE, COMPILED, *([others.PUBLISHED, others.PUBLISHED_COMPILED] if own else [])}
         assert Absent(KERNEL, NO_KERNEL_HERE) in case.absent
-        assert case.compiling is not None and list(case.compiling) == [f"{COMPILED} (default)"]
+        made = [COMPILED, others.PUBLISHED_COMPILED] if own else [COMPILED]
+        assert list(case.compiling or {}) == [f"{each} (default)" for each in made]
         for row in case.rows:
             assert row.milliseconds is not None and row.milliseconds > 0
             assert row.low is not None and row.high is not None and row.ratio is not None
@@ -81,6 +83,15 @@ def test_what_is_not_there_has_a_reason(name: str) -> None:
     assert all(way.reason for way in found if isinstance(way, Absent))
 
 
+def test_the_published_formulation_computes_what_the_reference_computes() -> None:
+    operator = operators()["routing_attention"]
+    run = others.published(operator)
+    assert run is not None
+    for shape in range(len(operator.samples().ODD)):
+        assert all(map(same, Gate(operator, drawn(operator, shape=shape)).errors(run)))
+    assert others.published(operators()["halo_attention"]) is None
+
+
 def test_a_package_that_is_not_there_is_named() -> None:
     assert others._imported("no_such_package_at_all.layers") == "it is not installed"
     assert others._imported("archdsl.no_such_module") == "it needs archdsl.no_such_module, which is not installed"
@@ -105,7 +116,7 @@ def test_the_gate_refuses_what_is_wrong() -> None:
 
 
 def test_what_is_wrong_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    operator = operators()["routing_attention"]
+    operator = operators()["halo_attention"]
 
     def wrong(*given: Any) -> Tensor:
         return operator.reference(*given) + 1
@@ -131,5 +142,5 @@ def test_a_way_that_cannot_be_compiled_is_named() -> None:
         )
         (case,) = bench_operator(operator, SETTINGS, operator.samples().ODD[1:2]).cases
     failed = [row for row in case.rows if row.failed]
-    assert {row.way for row in failed} == {COMPILED}
+    assert {row.way for row in failed} == {COMPILED, others.PUBLISHED_COMPILED}
     assert all(row.milliseconds is None and row.failed == "compiling fails: division by zero" for row in failed)

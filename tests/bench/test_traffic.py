@@ -42,7 +42,7 @@ COUNTING = Counting(batch=16, dtype=torch.bfloat16)
 def test_an_operator_moves_little_more_than_it_must(name: str, training: bool) -> None:
     operator = operators()[name]
     sample = operator.samples().PUBLISHED[0]
-    (row,) = operator_traffic(operator, replace(COUNTING, training=training), [sample])
+    row, *_ = operator_traffic(operator, replace(COUNTING, training=training), [sample])
     found = row.traffic
     assert row.name == str(sample)
     assert found.minimum < found.kernels < 2.5 * found.minimum
@@ -53,7 +53,11 @@ def test_an_operator_moves_little_more_than_it_must(name: str, training: bool) -
 def test_the_minimum_of_an_operator_is_its_arguments_and_its_result() -> None:
     operator = operators()["routing_attention"]
     sample = operator.samples().PUBLISHED[0]
-    (row,) = operator_traffic(operator, COUNTING, [sample])
+    row, official = operator_traffic(operator, COUNTING, [sample])
+    assert official.name == f"{sample}, as published"
+    # what the reference takes in its place only moves less in the gradient
+    assert official.traffic.compiled == row.traffic.compiled
+    assert official.traffic.values()[2:] == row.traffic.values()[2:]
     positions = 16 * 56 * 56
     qkv, routes, y = positions * 192 * 2, 16 * 49 * 8, positions * 64 * 2
     assert row.traffic.minimum == qkv + routes + y
