@@ -69,15 +69,34 @@ def _scheduled_bytes(
             moved.append(_operator_bytes(graph, beside))
         return make_boxed_func(graph.forward)
 
-    settings = {"force_disable_caches": True, "layout_optimization": layouts == "free"}
+    settings = {
+        "force_disable_caches": True,
+        "layout_optimization": layouts == "free",
+        # for several threads a sum by index would be no part of a fused kernel; on CUDA it is
+        "cpp.threads": 1,
+        "cpp.dynamic_threads": False,
+    }
     torch.compiler.reset()
     try:
-        with torch._inductor.config.patch(settings):
+        with torch._inductor.config.patch(settings), _bfloat16_sums_by_index():
             backend = functools.partial(compile_fx, inner_compile=take)
             differentiate(torch.compile(run, backend=backend, fullgraph=True, dynamic=False)(*arguments))
     finally:
         torch.compiler.reset()
     return sum(moved)
+
+
+@contextmanager
+def _bfloat16_sums_by_index() -> Iterator[None]:
+    """Sums by index are a part of a fused kernel in bfloat16, too, as on compute capability 9.0, whichever GPU is here."""
+    from torch._inductor import lowering
+
+    plain = lowering.needs_fallback_due_to_atomic_add_limitations
+    lowering.needs_fallback_due_to_atomic_add_limitations = lambda dtype: dtype in (torch.int64, torch.bool)
+    try:
+        yield
+    finally:
+        lowering.needs_fallback_due_to_atomic_add_limitations = plain
 
 
 @contextmanager

@@ -83,6 +83,29 @@ def test_a_compiled_graph_reads_once_what_it_fuses() -> None:
     assert moved == 2 * 64 * 64 * 4
 
 
+def _summed(x: Tensor, places: Tensor) -> Tensor:
+    one = torch.zeros_like(x).scatter_add(0, places[:, None].expand_as(x), x.relu())
+    two = torch.zeros_like(x).index_put((places,), x.exp(), accumulate=True)
+    return one + two
+
+
+def test_neither_threads_nor_a_gpu_that_is_here_change_a_compiled_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, places = torch.zeros(64, 64, dtype=torch.bfloat16), torch.zeros(64, dtype=torch.int64)
+
+    def moved() -> int:
+        return scheduled_bytes(_summed, no_gradients, [x, places], lambda function, arguments: 0, "eager")
+
+    alone, threads = moved(), torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        assert moved() == alone
+    finally:
+        torch.set_num_threads(threads)
+    # its inductor does not add in bfloat16
+    monkeypatch.setattr("torch._inductor.lowering.needs_fallback_due_to_atomic_add_limitations", lambda dtype: True)
+    assert moved() == alone
+
+
 def test_a_network_is_told_by_stage_and_token_mixer() -> None:
     network = api.loads(SPEC).network
     rows, whole = network_traffic(network, COUNTING)
